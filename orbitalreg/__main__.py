@@ -1,0 +1,5 @@
+"""`python -m orbitalreg`."""
+
+from orbitalreg.cli import main
+
+main()

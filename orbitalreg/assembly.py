@@ -1,0 +1,160 @@
+"""From settings to the working parts of one registry, for the server and the command line alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from orbitalreg import config, staging
+from orbitalreg.catalog import Catalog, repositories
+from orbitalreg.config import RepositorySettings, Settings
+from orbitalreg.errors import ConfigError, NotFound
+from orbitalreg.identity import Accounts
+from orbitalreg.inspection import Inspector
+from orbitalreg.interfaces import BlobStore, FormatAdapter
+from orbitalreg.model import Address, Repository, now
+from orbitalreg.plugins import Plugins
+from orbitalreg.publishing import Curator, Desk
+from orbitalreg.sources import LocalSource
+from orbitalreg.usage import UsageRecorder
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The parts, made once for each configuration of each process. All of them are thread-safe."""
+
+    settings: Settings
+    formats: Mapping[str, FormatAdapter]
+    repositories: Mapping[Address, Repository]
+    catalog: Catalog
+    store: BlobStore
+    accounts: Accounts
+    desk: Desk
+    curator: Curator
+    usage: UsageRecorder
+
+    def repository(self, address: Address) -> Repository:
+        """The configured repository. Raises `NotFound`."""
+        try:
+            return self.repositories[address]
+        except KeyError:
+            raise NotFound(f"there is no repository {address}; configured are: {self._known()}") from None
+
+    def source(self, repository: Repository) -> LocalSource:
+        return LocalSource(repository, self.catalog, self.store)
+
+    def close(self) -> None:
+        """Write what is still gathered and end the child processes."""
+        self.usage.stop()
+        self.desk.inspector.close()
+
+    def _known(self) -> str:
+        return ", ".join(sorted(map(str, self.repositories))) or "none"
+
+
+def read_settings(explicit_file: str | None) -> Settings:
+    """The configured settings, or the built-in default where there is no file. Raises `ConfigError`."""
+    file = config.find_file(explicit_file)
+    return config.load(file) if file is not None else default_settings()
+
+
+def default_settings() -> Settings:
+    """Project `acme` with the repositories that the installed formats propose, in the present folder."""
+    proposed = {
+        proposal.name: {"format": adapter.name, "kind": str(proposal.kind)}
+        for adapter in Plugins.load_all().formats.values()
+        for proposal in adapter.proposals()
+    }
+    return config.from_dict({"projects": {config.DEFAULT_PROJECT: {"repositories": proposed}}}, base=Path())
+
+
+def check_plugins(settings: Settings) -> Plugins:
+    """The enabled plugins. Raises `ConfigError` where the configuration needs one that is not there."""
+    plugins = Plugins.load(settings.enabled_plugins)
+    problems = [
+        f"projects.{address.project}.repositories.{address.repository}.format: found {wanted.format!r}; "
+        f"no installed plugin speaks it: pip install orbitalreg-{wanted.format}"
+        for address, wanted in settings.repositories()
+        if wanted.format not in plugins.formats
+    ]
+    if settings.storage.backend not in plugins.blob_stores:
+        problems.append(
+            f"storage.backend: found {settings.storage.backend!r}; no installed plugin brings it: "
+            f"pip install orbitalreg-{settings.storage.backend}"
+        )
+    problems += [f"plugins.{name}: no such plugin is installed" for name in settings.plugins if name not in plugins]
+    if problems:
+        raise ConfigError(problems)
+    return plugins
+
+
+def assemble(settings: Settings) -> Registry:
+    """Open the data folder and bring it in line with the settings. Raises `ConfigError`, `StorageFailed`."""
+    plugins = check_plugins(settings)
+    settings.data.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = plugins.blob_stores[settings.storage.backend](settings.data.path, settings.storage.options)
+    staging.sweep(store.staging)
+    catalog = Catalog(settings.data.path)
+    with catalog.write() as db:
+        configured = _reconcile(db, settings)
+    return Registry(
+        settings,
+        plugins.formats,
+        configured,
+        catalog,
+        store,
+        Accounts(catalog),
+        Desk(catalog, store, Inspector(), settings.server.max_upload),
+        Curator(catalog),
+        UsageRecorder(catalog),
+    )
+
+
+def detached(catalog: Catalog, settings: Settings) -> list[repositories.RepositoryRow]:
+    """Repositories whose data is kept though they are configured no more."""
+    configured = {address for address, _ in settings.repositories()}
+    return [row for row in repositories.all_repositories(catalog.read()) if row.address not in configured]
+
+
+def conflicts(catalog: Catalog, settings: Settings) -> list[str]:
+    """What the configuration says of repositories against what they are: one line for each."""
+    known = {row.address: row for row in repositories.all_repositories(catalog.read())}
+    return [
+        line for address, wanted in settings.repositories() if (line := _conflict(address, known.get(address), wanted))
+    ]
+
+
+def _conflict(address: Address, row: repositories.RepositoryRow | None, wanted: RepositorySettings) -> str | None:
+    if row is None or (row.format, row.kind) == (wanted.format, wanted.kind):
+        return None
+    return (
+        f"projects.{address.project}.repositories.{address.repository}: is a {row.kind} repository of format "
+        f"{row.format} and cannot become a {wanted.kind} one of {wanted.format}; use another name"
+    )
+
+
+def _reconcile(db: Database, settings: Settings) -> dict[Address, Repository]:
+    """Writes: new repositories get a row, removed ones are marked as detached."""
+    known = {row.address: row for row in repositories.all_repositories(db)}
+    wanted = dict(settings.repositories())
+    if problems := [line for address in wanted if (line := _conflict(address, known.get(address), wanted[address]))]:
+        raise ConfigError(problems)
+    for address, row in known.items():
+        if (row.detached_at is None) != (address in wanted):
+            repositories.set_detached(db, row.id, None if address in wanted else now())
+    return {address: _repository(db, address, settings, known.get(address)) for address, settings in wanted.items()}
+
+
+def _repository(
+    db: Database, address: Address, wanted: RepositorySettings, row: repositories.RepositoryRow | None
+) -> Repository:
+    repository_id = row.id if row else repositories.insert_repository(db, address, wanted.format, wanted.kind)
+    return Repository(
+        repository_id,
+        address,
+        wanted.format,
+        wanted.kind,
+        wanted.anonymous_read,
+        wanted.reuse_deleted_filenames,
+    )

@@ -1,0 +1,9 @@
+"""All SQL of the project. `database` drives, `schema` defines, the others hold the queries of one noun each.
+
+A function that takes `db` reads with whatever transaction it is in; one that changes something says so and must run
+inside `Catalog.write()`.
+"""
+
+from orbitalreg.catalog.database import SQLITE_VERSION, Catalog
+
+__all__ = ["SQLITE_VERSION", "Catalog"]

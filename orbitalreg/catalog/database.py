@@ -1,0 +1,98 @@
+"""The driver: SQLite through sqlite-utils. One connection a thread, writes one at a time.
+
+A write is `BEGIN IMMEDIATE` behind a process-wide lock: the lock keeps threads from busy-waiting on one another, the
+busy timeout does the same for other processes. `synchronous=FULL` with the write-ahead log makes a commit durable.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # the driver it chose: pysqlite3 where that is
+
+from orbitalreg.catalog.schema import migrations
+from orbitalreg.errors import Busy, StorageFailed
+
+FILENAME = "catalog.sqlite3"
+BUSY_SECONDS = 30
+SQLITE_VERSION: str = sqlite3.sqlite_version
+
+
+class Catalog:
+    """The tables of one data folder. Thread-safe; a forked child makes its own."""
+
+    def __init__(self, data: Path) -> None:
+        """Open or create the catalog in the folder `data`, and migrate it. Raises `StorageFailed`."""
+        self._path = data / FILENAME
+        self._local = threading.local()
+        self._write_lock = threading.Lock()
+        try:
+            data.mkdir(parents=True, exist_ok=True)
+            self._connect().enable_wal()
+            with self.write() as db:
+                migrations.apply(db)
+        except (OSError, sqlite3.Error) as error:
+            raise StorageFailed(f"the catalog {self._path} cannot be opened: {error}") from error
+
+    def read(self) -> Database:
+        """This thread's connection, outside any transaction: each query sees every commit before it."""
+        db: Database | None = getattr(self._local, "db", None)
+        return db if db is not None else self._connect()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Database]:
+        """Several reads of one state."""
+        db = self.read()
+        db.execute("BEGIN")
+        try:
+            yield db
+        finally:
+            db.execute("COMMIT")
+
+    @contextmanager
+    def write(self) -> Iterator[Database]:
+        """One transaction: committed durably at the end, rolled back by any exception.
+
+        Raises `Busy` where another process has held the catalog for half a minute, `StorageFailed` where the disk
+        refuses. Never hold it across anything slow.
+        """
+        db = self.read()
+        with self._write_lock:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise _translated(error) from error
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException as error:
+                db.rollback()
+                if isinstance(error, sqlite3.OperationalError):
+                    raise _translated(error) from error
+                raise
+
+    def check(self) -> None:
+        """One round trip. Raises `StorageFailed` where the catalog cannot be read."""
+        try:
+            self.read().execute("SELECT 1 FROM repository LIMIT 1").fetchone()
+        except sqlite3.Error as error:
+            raise StorageFailed(f"the catalog cannot be read: {error}") from error
+
+    def _connect(self) -> Database:
+        conn = sqlite3.connect(str(self._path), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
+            conn.execute(f"PRAGMA {pragma}")
+        db = Database(conn, execute_plugins=False)
+        self._local.db = db
+        return db
+
+
+def _translated(error: Any) -> Busy | StorageFailed:
+    """What a failing statement means to the caller."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or "locked" in str(error):
+        return Busy("the catalog is busy; try again")
+    return StorageFailed(f"the catalog could not be written: {error}")

@@ -1,0 +1,160 @@
+"""Rows of `file`, `blob`, `document` and `deleted_file`."""
+
+import json
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlite_utils import Database
+
+from orbitalreg.model import File, Microseconds, now
+
+_FILES = (
+    "SELECT f.id, p.name, f.version, f.filename, f.size, f.sha256, f.uploaded_at, f.attributes, f.requirements,"
+    " f.yanked FROM file AS f JOIN package AS p ON p.id = f.package_id"
+)
+
+
+def of_package(db: Database, package_id: str) -> tuple[File, ...]:
+    """All files of a package, oldest first."""
+    documents: dict[str, dict[str, str]] = {}
+    for file_id, kind, sha256 in db.execute(
+        "SELECT d.file_id, d.kind, d.sha256 FROM document AS d JOIN file AS f ON f.id = d.file_id"
+        " WHERE f.package_id = ?",
+        (package_id,),
+    ):
+        documents.setdefault(file_id, {})[kind] = sha256
+    rows = db.execute(f"{_FILES} WHERE f.package_id = ? ORDER BY f.uploaded_at, f.id", (package_id,))
+    return tuple(_file(row, documents.get(row[0], {})) for row in rows)
+
+
+def by_filename(db: Database, repository_id: str, filename: str) -> File | None:
+    row = db.execute(f"{_FILES} WHERE f.repository_id = ? AND f.filename = ?", (repository_id, filename)).fetchone()
+    if row is None:
+        return None
+    return _file(row, dict(db.execute("SELECT kind, sha256 FROM document WHERE file_id = ?", (row[0],)).fetchall()))
+
+
+def _file(row: Sequence[Any], documents: Mapping[str, str]) -> File:
+    requirements = tuple(json.loads(row[8])) if row[8] != "[]" else ()
+    file_id, package, version, filename, size, sha256, uploaded_at = row[:7]
+    return File(
+        file_id,
+        package,
+        version,
+        filename,
+        size,
+        sha256,
+        uploaded_at,
+        json.loads(row[7]),
+        requirements,
+        documents,
+        row[9],
+    )
+
+
+def insert(db: Database, repository_id: str, package_id: str, file: File, uploaded_by: str) -> None:
+    """Writes. The blob's row must be there."""
+    db.execute(
+        "INSERT INTO file (id, repository_id, package_id, version, filename, size, sha256, uploaded_at, uploaded_by,"
+        " attributes, requirements, yanked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            file.id,
+            repository_id,
+            package_id,
+            file.version,
+            file.filename,
+            file.size,
+            file.sha256,
+            file.uploaded_at,
+            uploaded_by,
+            json.dumps(dict(file.attributes), separators=(",", ":")),
+            json.dumps(file.requirements, separators=(",", ":")),
+            file.yanked,
+        ),
+    )
+
+
+def insert_documents(db: Database, file_id: str, documents: Iterable[tuple[str, str, bytes]]) -> None:
+    """Writes (kind, SHA-256, bytes) beside a file; the bytes are kept compressed."""
+    db.conn.executemany(
+        "INSERT INTO document (file_id, kind, sha256, body) VALUES (?, ?, ?, ?)",
+        [(file_id, kind, sha256, zlib.compress(body)) for kind, sha256, body in documents],
+    )
+
+
+def document(db: Database, file_id: str, kind: str) -> bytes | None:
+    row = db.execute("SELECT body FROM document WHERE file_id = ? AND kind = ?", (file_id, kind)).fetchone()
+    return zlib.decompress(row[0]) if row else None
+
+
+def delete(db: Database, repository_id: str, file: File) -> None:
+    """Writes: the file and its documents go, its name stays known. The blob's row stays for garbage collection."""
+    db.execute("DELETE FROM file WHERE id = ?", (file.id,))
+    db.execute(
+        "INSERT INTO deleted_file (repository_id, filename, sha256, deleted_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (repository_id, filename) DO UPDATE SET sha256 = excluded.sha256,"
+        " deleted_at = excluded.deleted_at",
+        (repository_id, file.filename, file.sha256, now()),
+    )
+
+
+def deleted_digest(db: Database, repository_id: str, filename: str) -> str | None:
+    """The SHA-256 that a deleted file of this name had."""
+    row = db.execute(
+        "SELECT sha256 FROM deleted_file WHERE repository_id = ? AND filename = ?", (repository_id, filename)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def set_yanked(db: Database, file_ids: Iterable[str], reason: str | None) -> None:
+    """Writes. None takes the yank back."""
+    db.conn.executemany("UPDATE file SET yanked = ? WHERE id = ?", [(reason, file_id) for file_id in file_ids])
+
+
+@dataclass(frozen=True, slots=True)
+class BlobRow:
+    """Bytes that are held, and the store's key for them."""
+
+    sha256: str
+    key: str
+    size: int
+
+
+def blob(db: Database, sha256: str) -> BlobRow | None:
+    row = db.execute("SELECT sha256, key, size FROM blob WHERE sha256 = ?", (sha256,)).fetchone()
+    return BlobRow(*row) if row else None
+
+
+def ensure_blob(db: Database, sha256: str, key: str, size: int) -> str:
+    """Writes: the key under which these bytes are held from now on; another than `key` where they already were."""
+    db.execute(
+        "INSERT INTO blob (sha256, key, size, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING",
+        (sha256, key, size, now()),
+    )
+    row = blob(db, sha256)
+    assert row is not None
+    return row.key
+
+
+def add_downloads(db: Database, counts: Mapping[tuple[str, str, str], int]) -> None:
+    """Writes a batch of (file id, token id or empty, day) with how often."""
+    db.conn.executemany(
+        "INSERT INTO download (file_id, token_id, day, count) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (file_id, token_id, day) DO UPDATE SET count = download.count + excluded.count",
+        [(*key, count) for key, count in counts.items()],
+    )
+
+
+def downloads(db: Database, file_ids: Sequence[str]) -> int:
+    """How often these files were fetched in all."""
+    marks = ",".join("?" * len(file_ids))
+    row = db.execute(f"SELECT COALESCE(SUM(count), 0) FROM download WHERE file_id IN ({marks})", list(file_ids))
+    return int(row.fetchone()[0])
+
+
+def uploader(db: Database, file_id: str) -> tuple[str, Microseconds] | None:
+    """Who published a file, and when."""
+    row = db.execute("SELECT uploaded_by, uploaded_at FROM file WHERE id = ?", (file_id,)).fetchone()
+    return (row[0], row[1]) if row else None

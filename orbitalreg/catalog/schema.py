@@ -1,0 +1,138 @@
+"""The catalog's tables, as migrations from the first on. SQL that PostgreSQL shares: text keys, integer microseconds.
+
+A migration that has been released is never edited; a change is a new one.
+"""
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("orbitalreg")
+
+
+@migrations()
+def m001_first_tables(db: Database) -> None:
+    for statement in _FIRST_TABLES.split(";"):
+        if statement.strip():
+            db.execute(statement)
+
+
+_FIRST_TABLES = """
+CREATE TABLE repository (
+    id TEXT PRIMARY KEY,
+    project TEXT NOT NULL,
+    name TEXT NOT NULL,
+    format TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    names_revision INTEGER NOT NULL DEFAULT 0,
+    created_at BIGINT NOT NULL,
+    detached_at BIGINT,
+    UNIQUE (project, name)
+);
+CREATE TABLE package (
+    id TEXT PRIMARY KEY,
+    repository_id TEXT NOT NULL REFERENCES repository (id),
+    name TEXT NOT NULL,
+    revision INTEGER NOT NULL DEFAULT 0,
+    file_count INTEGER NOT NULL DEFAULT 0,
+    status TEXT NOT NULL DEFAULT 'active',
+    status_reason TEXT,
+    created_at BIGINT NOT NULL,
+    UNIQUE (repository_id, name)
+);
+CREATE TABLE blob (
+    sha256 TEXT PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    size BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE TABLE file (
+    id TEXT PRIMARY KEY,
+    repository_id TEXT NOT NULL REFERENCES repository (id),
+    package_id TEXT NOT NULL REFERENCES package (id),
+    version TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    sha256 TEXT NOT NULL REFERENCES blob (sha256),
+    uploaded_at BIGINT NOT NULL,
+    uploaded_by TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    requirements TEXT NOT NULL,
+    yanked TEXT,
+    UNIQUE (repository_id, filename)
+);
+CREATE INDEX file_of_package ON file (package_id, uploaded_at, id);
+CREATE INDEX file_of_blob ON file (sha256);
+CREATE TABLE document (
+    file_id TEXT NOT NULL REFERENCES file (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (file_id, kind)
+);
+CREATE TABLE deleted_file (
+    repository_id TEXT NOT NULL REFERENCES repository (id),
+    filename TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    deleted_at BIGINT NOT NULL,
+    PRIMARY KEY (repository_id, filename)
+);
+CREATE TABLE account (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (kind, name)
+);
+CREATE TABLE token (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL REFERENCES account (id),
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    revoked_at BIGINT,
+    last_used_at BIGINT
+);
+CREATE INDEX token_of_account ON token (account_id);
+CREATE TABLE account_grant (
+    account_id TEXT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    target TEXT NOT NULL,
+    PRIMARY KEY (account_id, target)
+);
+CREATE TABLE token_grant (
+    token_id TEXT NOT NULL REFERENCES token (id) ON DELETE CASCADE,
+    target TEXT NOT NULL,
+    PRIMARY KEY (token_id, target)
+);
+CREATE TABLE job (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    due_at BIGINT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    leased_by TEXT,
+    leased_until BIGINT,
+    failure TEXT,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX job_due ON job (due_at, id);
+CREATE TABLE audit_entry (
+    id TEXT PRIMARY KEY,
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    token_id TEXT,
+    address TEXT,
+    request_id TEXT,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+CREATE INDEX audit_by_target ON audit_entry (target, id);
+CREATE TABLE download (
+    file_id TEXT NOT NULL,
+    token_id TEXT NOT NULL,
+    day TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (file_id, token_id, day)
+)
+"""

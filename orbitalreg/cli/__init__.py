@@ -1,0 +1,30 @@
+"""The command `orbitalreg`: one module a family of commands."""
+
+import click
+
+from orbitalreg import __version__
+from orbitalreg.cli import packages, serve, setup, tokens
+from orbitalreg.cli.common import Group
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="orbitalreg")
+def main() -> None:
+    """A self-hosted registry for teams that publish and install packages."""
+
+
+for command in (
+    serve.serve,
+    setup.init,
+    setup.check,
+    setup.doctor,
+    setup.plugins,
+    tokens.token,
+    packages.packages,
+    packages.show,
+    packages.yank,
+    packages.unyank,
+    packages.delete,
+    packages.status,
+):
+    main.add_command(command)

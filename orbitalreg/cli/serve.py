@@ -1,0 +1,92 @@
+"""`orbitalreg serve`."""
+
+import logging
+from pathlib import Path
+
+import click
+
+from orbitalreg import config
+from orbitalreg.assembly import Registry, assemble, read_settings
+from orbitalreg.cli.common import config_option, local_actor
+from orbitalreg.errors import ConfigError
+from orbitalreg.model import Grant, Right
+from orbitalreg.serving import Server, install_signals
+from orbitalreg.web.app import WSGIApplication, create_app
+from orbitalreg.web.auth import FORM_ALLOWANCE
+from orbitalreg.web.context import configure_logging
+
+FIRST_ACCOUNT = "first"
+
+logger = logging.getLogger(__name__)
+
+
+@click.command()
+@config_option
+@click.option("--listen", metavar="HOST:PORT", help="Instead of [server] listen; port 0 picks one.")
+def serve(config_file: str | None, listen: str | None) -> None:
+    """Run the server until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
+    configure_logging()
+    registry = assemble(read_settings(config_file))
+    host, port = _listen(listen) if listen else registry.settings.server.listen
+    running = _Running(registry, create_app(registry), config_file)
+    server = Server(
+        running.application,
+        host=host,
+        port=port,
+        spool=registry.settings.data.path / "spool",
+        threads=registry.settings.server.threads,
+        max_body=registry.settings.server.max_upload + FORM_ALLOWANCE,
+    )
+    install_signals(server, lambda: running.reload(server))
+    _welcome(registry, server.url, config.find_file(config_file))
+    click.echo(f"orbitalreg: listening on {server.url}")
+    server.run()
+    running.registry.close()
+
+
+class _Running:
+    """The registry that is served now."""
+
+    def __init__(self, registry: Registry, application: WSGIApplication, config_file: str | None) -> None:
+        self.registry = registry
+        self.application = application
+        self._config_file = config_file
+
+    def reload(self, server: Server) -> None:
+        """Serve by the configuration as it is now; where that is faulty, say so and go on by the old one."""
+        try:
+            registry = assemble(read_settings(self._config_file))
+        except ConfigError as error:
+            for problem in error.problems:
+                logger.error("reload refused: %s", problem)
+            return
+        former, self.registry = self.registry, registry
+        server.application = create_app(registry)
+        former.close()
+        logger.info("reloaded")
+
+
+def _listen(text: str) -> tuple[str, int]:
+    try:
+        return config.parse_listen(text)
+    except ValueError:
+        raise click.BadParameter('write HOST:PORT, for example "127.0.0.1:8080"', param_hint="--listen") from None
+
+
+def _welcome(registry: Registry, url: str, file: Path | None) -> None:
+    """For a person at a terminal. The first start on the built-in default makes a token and shows it, once."""
+    for line in (f"data: {registry.settings.data.path.resolve()}", f"configuration: {file or 'built-in default'}"):
+        click.echo(line, err=True)
+    if registry.accounts.has_tokens():
+        return
+    if file is not None:
+        click.echo("no token yet: orbitalreg token create NAME --grant PROJECT/REPO:publish", err=True)
+        return
+    grants = [Grant(config.DEFAULT_PROJECT, None, None, Right.MAINTAIN)]
+    token = registry.accounts.create_token(FIRST_ACCOUNT, None, grants, None, local_actor())
+    click.echo(f"\nThe first token; it is shown this once:\n\n    export ORBITALREG_TOKEN={token.text}\n", err=True)
+    for repository in registry.repositories.values():
+        adapter = registry.formats[repository.format]
+        for heading, lines in adapter.usage(f"{url}/{repository.format}/{repository.address}"):
+            indented = lines.replace("\n", "\n    ")
+            click.echo(f"{heading}:\n\n    {indented}\n", err=True)

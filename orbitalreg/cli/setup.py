@@ -1,0 +1,84 @@
+"""`orbitalreg init`, `check`, `doctor` and `plugins`."""
+
+from pathlib import Path
+
+import click
+
+from orbitalreg import config, machine
+from orbitalreg import plugins as plugin_registry
+from orbitalreg.assembly import check_plugins, conflicts, detached, read_settings
+from orbitalreg.catalog import Catalog
+from orbitalreg.cli.common import config_option, json_option, print_json, print_rows
+from orbitalreg.cli.template import starting_file
+from orbitalreg.errors import ConfigError
+from orbitalreg.plugins import Plugins
+
+
+@click.command()
+@click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
+def init(folder: Path) -> None:
+    """Write a commented orbitalreg.toml into a folder (this one). An existing file is never touched."""
+    target = folder / config.DEFAULT_FILE
+    text = starting_file(Plugins.load_all())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(target, "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError([f"{target}: is there already; edit it, or remove it first"]) from None
+    except OSError as error:
+        raise ConfigError([f"{target}: cannot be written: {error.strerror}"]) from error
+    click.echo(f"wrote {target}; next: orbitalreg check --config {target}")
+
+
+@click.command()
+@config_option
+@json_option
+def check(config_file: str | None, as_json: bool) -> None:
+    """Say whether the configuration can be served; the data is looked at and not changed."""
+    settings = read_settings(config_file)
+    check_plugins(settings)
+    left: list[str] = []
+    if (settings.data.path / "catalog.sqlite3").exists():
+        catalog = Catalog(settings.data.path)
+        if problems := conflicts(catalog, settings):
+            raise ConfigError(problems)
+        left = [str(row.address) for row in detached(catalog, settings)]
+    if as_json:
+        return print_json({"ok": True, "detached": left})
+    for address in left:
+        click.echo(f"detached: {address} is configured no more; its data is kept")
+    click.echo("the configuration is good")
+
+
+@click.command()
+@config_option
+@json_option
+def doctor(config_file: str | None, as_json: bool) -> None:
+    """Look at the machine: SQLite, disk, permissions, clock. Exit 1 where something must be mended."""
+    found = machine.examine(read_settings(config_file).data.path)
+    if as_json:
+        print_json([{"subject": f.subject, "state": f.state, "says": f.says} for f in found])
+    else:
+        for finding in found:
+            click.echo(f"{finding.state:>5}  {finding.subject}: {finding.says}")
+    if any(finding.state == machine.BAD for finding in found):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@config_option
+@json_option
+def plugins(config_file: str | None, as_json: bool) -> None:
+    """The plugins that are installed, and which of them the configuration enables."""
+    settings = read_settings(config_file)
+    rows = [
+        {
+            "plugin": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "state": "enabled" if plugin.enabled else "installed",
+        }
+        for plugin in plugin_registry.installed(settings.enabled_plugins)
+    ]
+    print_rows(rows, as_json, "no plugin is installed")

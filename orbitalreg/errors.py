@@ -1,0 +1,66 @@
+"""One tree of errors, without HTTP: `orbitalreg.web.problems` alone turns them into answers.
+
+The text of an error is one plain ASCII line for a person: what was wrong, where, and what to do next.
+"""
+
+from collections.abc import Sequence
+
+
+class OrbitalError(Exception):
+    """The root: everything that the host and its plugins raise on purpose."""
+
+
+class ConfigError(OrbitalError):
+    """The configuration cannot be used. `problems` has one line for each fault, each with the key's path."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class PluginError(OrbitalError):
+    """A plugin is missing, clashes with another of its name, or does not fit the hooks."""
+
+
+class InvalidName(OrbitalError):
+    """A name, version, filename or address that does not parse."""
+
+
+class NotFound(OrbitalError):
+    """There is no such thing, or nothing that this caller may know of."""
+
+
+class Unauthenticated(OrbitalError):
+    """No credentials where some are needed, or credentials that are wrong."""
+
+
+class Forbidden(OrbitalError):
+    """The caller is known and may not do this."""
+
+
+class UploadRefused(OrbitalError):
+    """What arrived breaks a rule; nothing was stored."""
+
+
+class FileExists(UploadRefused):
+    """The filename is taken by other bytes. The text begins with `File already exists`: clients match it."""
+
+
+class TooLarge(OrbitalError):
+    """More bytes than the configuration allows."""
+
+
+class NoSpace(OrbitalError):
+    """The data file system has too little room left for this."""
+
+
+class StorageFailed(OrbitalError):
+    """The disk or the store failed while writing; nothing was acknowledged."""
+
+
+class Busy(OrbitalError):
+    """Too much is going on at the moment; the same call may succeed a little later."""
+
+
+class Gone(OrbitalError):
+    """An action that was offered once, here or elsewhere, and is no longer."""

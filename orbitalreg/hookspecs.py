@@ -1,0 +1,25 @@
+"""Every hook, and nothing else. The marker and the entry-point group are both `orbitalreg`.
+
+Collecting hooks return classes; the host makes the instances.
+"""
+
+from collections.abc import Sequence
+
+import pluggy
+
+from orbitalreg.interfaces import BlobStore, FormatAdapter
+
+GROUP = "orbitalreg"
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def format_adapters() -> Sequence[type[FormatAdapter]]:  # type: ignore[empty-body]
+    """The formats that this plugin speaks. An adapter's `name` is what a repository's `format` says."""
+
+
+@hookspec
+def blob_stores() -> Sequence[type[BlobStore]]:  # type: ignore[empty-body]
+    """The blob stores of this plugin. A store's `name` is what `[storage] backend` says."""

@@ -1,0 +1,238 @@
+"""What a plugin implements, and what the host hands to it.
+
+An adapter answers a request with a *reply*: a value that says what to show. The host shows it, with caching,
+conditional requests, ranges, compression and rights, so that every format behaves alike on the wire.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, Protocol
+
+from orbitalreg.model import Coordinates, File, Inspection, Kind, Listing, Publication, Repository, Right
+
+
+class BlobStore(ABC):
+    """Keeps bytes under keys that are used once. Every method may be called from any thread.
+
+    A key is `<sha256>.<ulid>`; the catalog knows which keys are in use.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def __init__(self, data: Path, options: Mapping[str, Any]) -> None:
+        """`data` is the data folder, `options` the rest of the `[storage]` table. Raises `ConfigError`."""
+
+    @property
+    @abstractmethod
+    def staging(self) -> Path:
+        """An existing folder in which uploads are written before `keep`; local, and as near the blobs as can be."""
+
+    @abstractmethod
+    def keep(self, staged: Path, key: str) -> None:
+        """Take the finished file at `staged` (which is gone afterwards) and hold it under `key`.
+
+        On return it survives a power cut. Raises `StorageFailed`, and then nothing is held.
+        """
+
+    @abstractmethod
+    def open(self, key: str) -> BinaryIO:
+        """The bytes, seekable, from their start. Raises `NotFound`."""
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Forget `key`. An absent key is no error. Only ever called after the row that names it is gone."""
+
+    @abstractmethod
+    def keys(self) -> Iterator[str]:
+        """Every key held, in no order; a key added or deleted meanwhile may be missed or seen."""
+
+    @abstractmethod
+    def free_bytes(self) -> int | None:
+        """How many bytes may still be written, or None where that has no meaning."""
+
+
+class Readable(Protocol):
+    """Anything with bytes to read, such as a part of a form."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class Upload(Protocol):
+    """A received file that is not published: staged bytes with their digests."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def filename(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def digest(self, algorithm: str) -> str:
+        """The hexadecimal digest by one of `DIGESTS`."""
+
+
+DIGESTS = ("sha256", "blake2b-256", "md5")
+
+
+class Source(Protocol):
+    """What a repository offers for reading, whatever its kind. Thread-safe."""
+
+    @property
+    def repository(self) -> Repository: ...
+
+    def names(self) -> Sequence[str]:
+        """The packages that have a page, in byte order."""
+
+    def names_revision(self) -> str:
+        """Changes whenever `names` does."""
+
+    def revision(self, package: str) -> str:
+        """What `listing(package).revision` would be, cheaper. Raises `NotFound`."""
+
+    def listing(self, package: str) -> Listing:
+        """Raises `NotFound` where the package has no page."""
+
+    def file(self, package: str, filename: str) -> File:
+        """Raises `NotFound` also for a file that the listing does not show."""
+
+    def open(self, file: File) -> BinaryIO:
+        """The file's bytes, seekable."""
+
+    def document(self, file: File, kind: str) -> bytes:
+        """A document kept beside the file. Raises `NotFound`."""
+
+
+class Publisher(Protocol):
+    """The way into one local repository for one caller."""
+
+    @property
+    def repository(self) -> Repository: ...
+
+    def receive(self, stream: Readable, filename: str, algorithms: Sequence[str]) -> AbstractContextManager[Upload]:
+        """Stage what `stream` holds, hashing by SHA-256 and `algorithms` in the same pass.
+
+        The staged file is gone when the context ends. Raises `TooLarge`, `NoSpace`, `StorageFailed`.
+        """
+
+    def publish(self, upload: Upload, claims: Mapping[str, str], digests: Mapping[str, str]) -> Publication:
+        """Verify `digests` (at least one), inspect the file, and publish it in one transaction, durably.
+
+        `claims` is what the sender says of the file; it is handed to the adapter's `inspect`. The same bytes under
+        the same name change nothing. Raises `UploadRefused`, `FileExists`, `Forbidden`, `StorageFailed`, `NoSpace`.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class PackagePage:
+    """The page of one package. `render` runs once per revision and `representation`; its bytes are kept."""
+
+    representation: str
+    content_type: str
+    render: Callable[[Listing], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class NamesPage:
+    """The list of the repository's packages, as far as its reader may see them."""
+
+    representation: str
+    content_type: str
+    render: Callable[[Sequence[str]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class FileReply:
+    """A file's bytes, or a document kept beside it."""
+
+    filename: str
+    document: str | None = None
+    content_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class TextReply:
+    """A short plain answer."""
+
+    text: str
+
+
+Reply = PackagePage | NamesPage | FileReply | TextReply
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method on one address below `/<format>/<project>/<repo>`.
+
+    `template` is Falcon's; the field `{package}` is normalised (301 on a read where that changes it) and its right
+    checked before `handler` runs. A template that ends in `/` redirects there from the form without it (GET and
+    HEAD). GET serves HEAD too. A handler of a READ route is called as `handler(request, **fields)`, one of any
+    other right as `handler(request, publisher, **fields)`.
+    """
+
+    method: str
+    template: str
+    right: Right
+    handler: Callable[..., Reply]
+
+    @property
+    def reads(self) -> bool:
+        return self.right is Right.READ
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A repository that a format proposes for a first start."""
+
+    name: str
+    kind: Kind
+    comment: str
+
+
+class FormatAdapter(ABC):
+    """One ecosystem: its names, versions, files, routes and pages. Stateless, so that any thread may call it."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def normalize(self, package: str) -> str:
+        """The package name's normal form. Raises `InvalidName`."""
+
+    @abstractmethod
+    def normalize_version(self, version: str) -> str:
+        """The version's normal form. Raises `InvalidName`."""
+
+    @abstractmethod
+    def version_key(self, version: str) -> Any:
+        """A sort key for versions in normal form: later versions compare greater."""
+
+    @abstractmethod
+    def parse_filename(self, filename: str) -> Coordinates:
+        """Whose file this is, by its name alone. Raises `UploadRefused` for a name that may not be published."""
+
+    @abstractmethod
+    def inspect(self, path: Path, filename: str, claims: Mapping[str, str]) -> Inspection:
+        """Check the staged file and read what is to be kept. Raises `UploadRefused`.
+
+        Runs in a child process with limits on memory and time; the input is hostile.
+        """
+
+    @abstractmethod
+    def routes(self) -> Sequence[Route]:
+        """Every route below a repository, each with the right it needs."""
+
+    @abstractmethod
+    def proposals(self) -> Sequence[Proposal]:
+        """The repositories for a first start."""
+
+    @abstractmethod
+    def usage(self, base: str) -> Sequence[tuple[str, str]]:
+        """What a person pastes to use the repository at `base` (an absolute URL, without a slash at its end).
+
+        Pairs of a heading and the lines under it; `$ORBITALREG_TOKEN` stands for the token.
+        """

@@ -1,0 +1,125 @@
+"""The only caller of pluggy: finds plugins, enables those that the configuration asks for, types what they return.
+
+Installed is not enabled: an entry point is imported only when a repository's `format`, the storage `backend` or a
+`[plugins.<name>]` table names it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
+
+import pluggy
+
+from orbitalreg import hookspecs
+from orbitalreg.errors import PluginError
+from orbitalreg.interfaces import BlobStore, FormatAdapter
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A plugin that is on this machine, by its metadata alone: nothing of it was imported."""
+
+    name: str
+    distribution: str
+    version: str
+    enabled: bool
+
+
+def installed_entry_points() -> dict[str, EntryPoint]:
+    """Every installed plugin by its name. Raises `PluginError` where two distributions claim one name."""
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=hookspecs.GROUP):
+        other = found.setdefault(point.name, point)
+        if (other.value, _distribution(other)) != (point.value, _distribution(point)):
+            raise PluginError(
+                f"two plugins are called {point.name!r}: one from {_distribution(other)}, one from "
+                f"{_distribution(point)}; uninstall one of them"
+            )
+    return found
+
+
+def installed(enabled: Iterable[str]) -> list[Installed]:
+    """What `orbitalreg plugins` lists, in the order of the names."""
+    wanted = set(enabled)
+    return [
+        Installed(name, _distribution(point), point.dist.version if point.dist else "", name in wanted)
+        for name, point in sorted(installed_entry_points().items())
+    ]
+
+
+class Plugins:
+    """The enabled plugins of one configuration. Made at start; read by any thread afterwards."""
+
+    def __init__(self, enabled: Mapping[str, object]) -> None:
+        """`enabled` maps a plugin's name to its module or object. Raises `PluginError`."""
+        self._manager = pluggy.PluginManager(hookspecs.GROUP)
+        self._manager.add_hookspecs(hookspecs)
+        for name, plugin in enabled.items():
+            self._manager.register(plugin, name)
+        try:
+            self._manager.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"a plugin has a hook that does not exist: {error}") from error
+        self._formats = {cls.name: cls() for cls in self._collect("format_adapters", FormatAdapter)}  # type: ignore[type-abstract]
+        self._stores = {cls.name: cls for cls in self._collect("blob_stores", BlobStore)}  # type: ignore[type-abstract]
+
+    @classmethod
+    def load(cls, names: Iterable[str]) -> "Plugins":
+        """Import and register the installed plugins of these names; a name that is not installed is passed over.
+
+        What needs an absent plugin says so where it is needed (`format`, `blob_store`).
+        """
+        points = installed_entry_points()
+        return cls({name: _import(points[name]) for name in sorted(set(names)) if name in points})
+
+    @classmethod
+    def load_all(cls) -> "Plugins":
+        """Everything that is installed: for the proposals of a first start."""
+        return cls.load(installed_entry_points())
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the plugin of this name is enabled."""
+        return isinstance(name, str) and self._manager.has_plugin(name)
+
+    @property
+    def formats(self) -> Mapping[str, FormatAdapter]:
+        """The adapters by the name that a repository's `format` uses."""
+        return self._formats
+
+    @property
+    def blob_stores(self) -> Mapping[str, type[BlobStore]]:
+        """The stores by the name that `[storage] backend` uses."""
+        return self._stores
+
+    def _collect(self, hook: str, kind: type[T]) -> Sequence[type[T]]:
+        """Call a collecting hook on one plugin at a time, so that a fault names the plugin it is in."""
+        classes: list[type[T]] = []
+        owners: dict[str, str] = {}
+        for plugin in self._manager.get_plugins():
+            plugin_name = self._manager.get_name(plugin) or repr(plugin)
+            others = [other for other in self._manager.get_plugins() if other is not plugin]
+            caller: Any = self._manager.subset_hook_caller(hook, others)
+            for cls in (cls for returned in caller() for cls in returned):
+                if not (isinstance(cls, type) and issubclass(cls, kind)):
+                    raise PluginError(f"plugin {plugin_name!r}: {hook} must return classes of {kind.__name__}")
+                name = getattr(cls, "name", "")
+                if owners.setdefault(name, plugin_name) != plugin_name:
+                    raise PluginError(
+                        f"plugins {owners[name]!r} and {plugin_name!r} both bring {kind.__name__} {name!r}"
+                    )
+                classes.append(cls)
+        return classes
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "?"
+
+
+def _import(point: EntryPoint) -> object:
+    try:
+        return point.load()
+    except Exception as error:  # foreign code: whatever its import raises, the operator must learn which plugin it was
+        raise PluginError(f"plugin {point.name!r} of {_distribution(point)} cannot be imported: {error}") from error

@@ -1,0 +1,243 @@
+"""What changes a local repository: publish, yank, un-yank, delete, status. Each is one transaction.
+
+The order of a publish is the write protocol: stage and hash, verify, inspect, check, make the bytes durable, commit
+durably, and only then answer.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from sqlite_utils import Database
+from ulid import ULID
+
+from orbitalreg import audit, staging
+from orbitalreg.catalog import Catalog, files, repositories
+from orbitalreg.errors import Busy, FileExists, Forbidden, NoSpace, NotFound, UploadRefused
+from orbitalreg.inspection import Inspector
+from orbitalreg.interfaces import DIGESTS, BlobStore, FormatAdapter, Readable, Upload
+from orbitalreg.model import (
+    Actor,
+    Coordinates,
+    File,
+    Identity,
+    Inspection,
+    Publication,
+    Repository,
+    Right,
+    Status,
+    now,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What publishing needs, shared by all callers of one server."""
+
+    catalog: Catalog
+    store: BlobStore
+    inspector: Inspector
+    max_upload: int
+
+    def room_for(self, size: int) -> None:
+        """Raises `NoSpace` where `size` more bytes would leave the file system too full."""
+        free = self.store.free_bytes()
+        if free is not None and free - size < staging.RESERVE:
+            raise NoSpace("the data file system has too little room left for this upload")
+
+
+class LocalPublisher:
+    """`interfaces.Publisher` for one caller and one local repository. Made for each request."""
+
+    def __init__(
+        self, desk: Desk, adapter: FormatAdapter, repository: Repository, identity: Identity, actor: Actor
+    ) -> None:
+        self._desk = desk
+        self._adapter = adapter
+        self._repository = repository
+        self._identity = identity
+        self._actor = actor
+
+    @property
+    def repository(self) -> Repository:
+        return self._repository
+
+    def receive(
+        self, stream: Readable, filename: str, algorithms: Sequence[str]
+    ) -> AbstractContextManager[staging.StagedUpload]:
+        return staging.receive(self._desk.store.staging, stream, filename, algorithms, self._desk.max_upload)
+
+    def publish(self, upload: Upload, claims: Mapping[str, str], digests: Mapping[str, str]) -> Publication:
+        _verify(upload, digests)
+        coordinates = self._adapter.parse_filename(upload.filename)
+        self._require_right(coordinates)
+        db = self._desk.catalog.read()
+        existing = files.by_filename(db, self._repository.id, upload.filename)
+        if existing is not None:
+            return _same_or_refused(existing, upload)
+        self._check_may_appear(db, coordinates, upload)
+        found = self._desk.inspector.inspect(self._adapter, upload.path, upload.filename, claims)
+        if (found.package, found.version) != (coordinates.package, coordinates.version):
+            raise UploadRefused(f"{upload.filename}: its metadata is of {found.package} {found.version}")
+        return self._store(upload, found)
+
+    def _require_right(self, coordinates: Coordinates) -> None:
+        if not self._identity.may(Right.PUBLISH, self._repository.address, coordinates.package):
+            raise Forbidden(f"no right to publish {coordinates.package} in {self._repository.address}")
+
+    def _check_may_appear(self, db: Database, coordinates: Coordinates, upload: Upload) -> None:
+        """Raises `UploadRefused` where the package takes no uploads or the filename was deleted once."""
+        package = repositories.package(db, self._repository.id, coordinates.package)
+        if package is not None and not package.status.takes_uploads:
+            raise UploadRefused(f"{coordinates.package} is {package.status.name} and takes no uploads")
+        deleted = files.deleted_digest(db, self._repository.id, upload.filename)
+        if deleted not in (None, upload.digest("sha256")) and not self._repository.reuse_deleted_filenames:
+            raise UploadRefused(
+                f"{upload.filename} was deleted here, and its name is not used again for other bytes; "
+                "publish a new version"
+            )
+
+    def _store(self, upload: Upload, found: Inspection) -> Publication:
+        """Bytes first, then rows; bytes that turn out to be there already are dropped again.
+
+        After a failure they are left for garbage collection: a commit that reports an error may yet have happened.
+        """
+        sha256 = upload.digest("sha256")
+        key = None
+        if files.blob(self._desk.catalog.read(), sha256) is None:
+            key = f"{sha256}.{ULID()}"
+            self._desk.store.keep(upload.path, key)
+        with self._desk.catalog.write() as db:
+            publication, used_key = self._insert(db, upload, found, key)
+        if key is not None and used_key != key:
+            self._desk.store.delete(key)
+        return publication
+
+    def _insert(
+        self, db: Database, upload: Upload, found: Inspection, key: str | None
+    ) -> tuple[Publication, str | None]:
+        """The rows of one publish, and the key under which its bytes are held."""
+        existing = files.by_filename(db, self._repository.id, upload.filename)
+        if existing is not None:  # another upload of the same name came first
+            return _same_or_refused(existing, upload), None
+        coordinates = Coordinates(found.package, found.version)
+        self._check_may_appear(db, coordinates, upload)
+        sha256 = upload.digest("sha256")
+        held = files.blob(db, sha256)
+        used_key = held.key if held else files.ensure_blob(db, sha256, _present(key), upload.size)
+        documents = [(kind, hashlib.sha256(body).hexdigest(), body) for kind, body in found.documents.items()]
+        file = File(
+            str(ULID()),
+            found.package,
+            found.version,
+            upload.filename,
+            upload.size,
+            sha256,
+            now(),
+            found.attributes,
+            found.requirements,
+            {kind: digest for kind, digest, _ in documents},
+        )
+        package = repositories.ensure_package(db, self._repository.id, found.package)
+        files.insert(db, self._repository.id, package.id, file, self._actor.name)
+        files.insert_documents(db, file.id, documents)
+        repositories.package_changed(db, package.id, +1)
+        target = f"{self._repository.address}/{found.package}=={found.version}"
+        audit.record(db, self._actor, "file.publish", target, {"filename": file.filename, "sha256": sha256})
+        return Publication(file, True), used_key
+
+
+def _present(key: str | None) -> str:
+    """The key of bytes that were kept. They were not where garbage collection took the older copy just now."""
+    if key is None:
+        raise Busy("the same bytes were being removed at this moment; upload again")
+    return key
+
+
+def _same_or_refused(existing: File, upload: Upload) -> Publication:
+    if existing.sha256 == upload.digest("sha256"):
+        return Publication(existing, False)
+    raise FileExists(f"File already exists: {upload.filename} was published with other bytes; publish a new version")
+
+
+def _verify(upload: Upload, digests: Mapping[str, str]) -> None:
+    """Compare every digest that was sent. Raises `UploadRefused`."""
+    if not digests:
+        raise UploadRefused(f"{upload.filename}: no digest was sent; send a SHA-256")
+    for algorithm, claimed in digests.items():
+        if algorithm not in DIGESTS:
+            raise UploadRefused(f"{upload.filename}: the digest {algorithm!r} is not one of {', '.join(DIGESTS)}")
+        if not hmac.compare_digest(upload.digest(algorithm).encode(), claimed.strip().lower().encode()):
+            raise UploadRefused(f"{upload.filename}: its {algorithm} is not the one that was sent; it broke on the way")
+
+
+class Curator:
+    """Changes to what is published already, for whoever has been found to have the right. Thread-safe."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def yank(self, repository: Repository, package: str, version: str, reason: str, actor: Actor) -> list[File]:
+        """Yank every file of a version; `reason` may be empty. Raises `NotFound`."""
+        return self._set_yanked(repository, package, version, reason, actor, "version.yank")
+
+    def unyank(self, repository: Repository, package: str, version: str, actor: Actor) -> list[File]:
+        """Take a yank back. Raises `NotFound`."""
+        return self._set_yanked(repository, package, version, None, actor, "version.unyank")
+
+    def _set_yanked(
+        self, repository: Repository, package: str, version: str, reason: str | None, actor: Actor, action: str
+    ) -> list[File]:
+        with self._catalog.write() as db:
+            row, chosen = _files_of(db, repository, package, version)
+            before = {file.filename: file.yanked for file in chosen}
+            files.set_yanked(db, [file.id for file in chosen], reason)
+            repositories.package_changed(db, row.id)
+            audit.record(db, actor, action, _target(repository, package, version), {"before": before, "after": reason})
+        return chosen
+
+    def delete(
+        self, repository: Repository, package: str, version: str, filename: str | None, actor: Actor
+    ) -> list[File]:
+        """Delete one file of a version, or all of them; their names stay reserved. Raises `NotFound`."""
+        with self._catalog.write() as db:
+            row, chosen = _files_of(db, repository, package, version)
+            chosen = [file for file in chosen if filename in (None, file.filename)]
+            if not chosen:
+                raise NotFound(f"{_target(repository, package, version)} has no file {filename}")
+            for file in chosen:
+                files.delete(db, repository.id, file)
+            repositories.package_changed(db, row.id, -len(chosen))
+            detail = {"before": {file.filename: file.sha256 for file in chosen}}
+            audit.record(db, actor, "file.delete", _target(repository, package, version), detail)
+        return chosen
+
+    def set_status(self, repository: Repository, package: str, status: Status, actor: Actor) -> None:
+        """Say in which part of its life a package is. Raises `NotFound`."""
+        with self._catalog.write() as db:
+            row = repositories.package(db, repository.id, package)
+            if row is None:
+                raise NotFound(f"{repository.address} has no package {package}")
+            repositories.set_status(db, row.id, status)
+            detail = {
+                "before": [str(row.status.name), row.status.reason],
+                "after": [str(status.name), status.reason],
+            }
+            audit.record(db, actor, "package.status", f"{repository.address}/{package}", detail)
+
+
+def _files_of(
+    db: Database, repository: Repository, package: str, version: str
+) -> tuple[repositories.PackageRow, list[File]]:
+    row = repositories.package(db, repository.id, package)
+    chosen: Iterable[File] = files.of_package(db, row.id) if row else ()
+    found = [file for file in chosen if file.version == version]
+    if row is None or not found:
+        raise NotFound(f"{_target(repository, package, version)} is not here")
+    return row, found
+
+
+def _target(repository: Repository, package: str, version: str) -> str:
+    return f"{repository.address}/{package}=={version}"

@@ -1,0 +1,200 @@
+"""One connection: waitress' channel, with the admission of bodies, lingering and time limits."""
+
+import socket
+import time
+from typing import Any
+
+from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
+
+from orbitalreg.serving.admission import Admission
+from orbitalreg.serving.limits import BODY_RECV, HEAD_RECV
+from orbitalreg.serving.parsing import Parser
+from orbitalreg.serving.tasks import HeadTask, Task
+
+
+def task_for(channel: "Channel", request: Parser) -> Task:
+    return HeadTask(channel, request) if request.waiting else Task(channel, request)
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """The main loop reads, flushes and closes; a worker runs `service()`, and nothing else here.
+
+    A head whose body has to be admitted is queued as a request of its own: so it has its turn after the requests
+    before it, waitress reads nothing more meanwhile, and an exception becomes its ordinary 500. What follows from a
+    worker's call is done by `_advance()` in the main loop.
+    """
+
+    task_class = staticmethod(task_for)
+    lingers = False
+    """Whether the answer is given before the request is received; written by the worker ahead of its answer."""
+    lingering_since: float | None = None
+
+    def parser_class(self, adj: Any) -> Parser:
+        return Parser(adj, self.server.spool)
+
+    # Main loop: reading.
+
+    def readable(self) -> bool:
+        if self.lingering_since is not None:
+            return True
+        return super().readable() and not (self.request is not None and self.request.waiting)
+
+    def handle_read(self) -> None:
+        try:
+            data = self.recv(self._recv_size())
+        except BlockingIOError:
+            return
+        except OSError:
+            self.handle_close()
+            return
+        if data:  # otherwise recv() has closed the channel
+            self.last_activity = time.time()
+            if self.lingering_since is None:
+                self.received(data)
+
+    def _recv_size(self) -> int:
+        """Small until a body is admitted: that is what a stranger can make a connection hold."""
+        request = self.request
+        return BODY_RECV if request is not None and request.headers_finished else HEAD_RECV
+
+    def received(self, data: bytes) -> bool:
+        taken: bool = super().received(data)
+        request = self.request
+        if request is not None and request.waiting and request.admission is None:
+            admission = Admission(request.length, self.server.pending_bytes)
+            self._queue(request.ask(admission))
+        self._advance()
+        return taken
+
+    def _queue(self, request: Parser) -> None:
+        with self.requests_lock:
+            if self.will_close or self.close_when_flushed:
+                return
+            self.requests.append(request)
+            if len(self.requests) == 1:
+                self.server.add_task(self)
+
+    def _advance(self) -> None:
+        """Take the step that the request being received waits for, if it is its turn."""
+        request = self.request
+        if request is None or self.requests or self._ending:
+            return
+        if request.waiting:
+            if request.admission is not None and request.admission.granted:
+                self._admit(request)
+        elif request.wants_continue:
+            request.wants_continue = False
+            self.send_continue()
+
+    @property
+    def _ending(self) -> bool:
+        lingering = self.lingering_since is not None
+        return bool(self.will_close or self.close_when_flushed or lingering or not self.connected)
+
+    def _admit(self, request: Parser) -> None:
+        request.waiting = False
+        request.since = time.monotonic()
+        if request.error:  # too large, and nevertheless granted
+            request.completed, self.request = True, None
+            self._queue(request)
+            return
+        held, request.held = request.held, b""
+        if held:
+            # RFC 9110, section 10.1.1: no 100 is needed for a client that did not wait for it.
+            request.wants_continue = False
+            self.received(held)
+        else:
+            self._advance()
+
+    # Main loop: writing and closing.
+
+    def handle_write(self) -> None:
+        """As waitress', but always under the lock, and with lingering in place of closing."""
+        if self.total_outbufs_len:
+            self._flush_exception(self._flush_some_if_lockable)
+        if self.will_close:
+            self.handle_close()
+        elif self.close_when_flushed and not self.total_outbufs_len:
+            end = self._linger if self.lingers else self.handle_close
+            end()
+
+    def _linger(self) -> None:
+        """RFC 9112, section 9.6: closing while a client sends would reset the connection, and lose the answer."""
+        if self.socket is None:
+            return
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.handle_close()
+            return
+        self.close_when_flushed = False
+        self.lingering_since = time.monotonic()
+        self.last_activity = time.time()
+        if self.request is not None:
+            self.request.close()
+
+    def handle_close(self) -> None:
+        super().handle_close()
+        if self.request is not None:
+            self.request.close()
+
+    def cancel(self) -> None:
+        for request in self.requests:
+            request.close()
+        super().cancel()
+
+    # Main loop: limits. They apply between polls, so that a descriptor is never closed while it is polled.
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing would be lost by closing: at most a part of a head."""
+        busy = self.requests or self.total_outbufs_len or self.close_when_flushed or self.lingering_since is not None
+        return not busy and (self.request is None or not self.request.headers_finished)
+
+    @property
+    def overdue(self) -> bool:
+        limits, stalled = self.server.limits, time.time() - self.last_activity
+        if self.lingering_since is not None:
+            lasted = time.monotonic() - self.lingering_since
+            return bool(stalled > limits.linger_idle_seconds or lasted > limits.linger_seconds)
+        if self.requests and not self.total_outbufs_len:
+            return False  # the application is at work
+        return bool(stalled > limits.idle_seconds or self._receiving_too_long())
+
+    def _receiving_too_long(self) -> bool:
+        request, limits = self.request, self.server.limits
+        if request is None or self.requests or request.waiting:
+            return False
+        limit = limits.upload_seconds if request.headers_finished else limits.head_seconds
+        return bool(time.monotonic() - request.since > limit)
+
+    @property
+    def unreceived(self) -> int:
+        """Any thread."""
+        request = self.request
+        return 0 if request is None else request.unreceived
+
+    # Worker threads.
+
+    def service(self) -> None:
+        request = self.requests[0]
+        self.lingers = bool(request.error or request.waiting)
+        super().service()
+        if self.connected and self.request is not None:
+            self.server.call_soon(self._after_service)
+
+    def write_soon(self, data: Any) -> int:
+        if not self.total_outbufs_len:
+            self.last_activity = time.time()  # the client had nothing to read until now
+        written: int = super().write_soon(data)
+        return written
+
+    # Main loop again.
+
+    def _after_service(self) -> None:
+        if self.request is not None and not self.request.headers_finished:
+            self.request.since = time.monotonic()  # the rest of this head was not read meanwhile
+        try:
+            self._advance()
+        except Exception:  # as the loop does where it calls a channel: one connection must not end the server
+            self.handle_error()

@@ -1,0 +1,71 @@
+"""The calls of the application: with a whole request, or on a head alone. They run in worker threads."""
+
+from typing import Any
+
+from waitress.task import WSGITask  # type: ignore[import-untyped]
+
+from orbitalreg.serving.admission import ADMISSION_KEY, Admission
+
+
+class Task(WSGITask):  # type: ignore[misc]
+    """An ordinary call."""
+
+    def service(self) -> None:
+        """waitress drops every `OSError` silently, as if it came from the socket; the application's become a 500."""
+        self.start()
+        self.execute()
+        self.finish()
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ["SERVER_SOFTWARE"] = ""  # PEP 3333: a str, also where the server does not name itself
+        return environ
+
+    def build_response_header(self) -> bytes:
+        if self.channel.server.draining:
+            self.close_connection()
+        header: bytes = super().build_response_header()
+        return header
+
+    def close_connection(self) -> None:
+        """Answer as if the client had asked for `Connection: close`, whatever its version of HTTP."""
+        self.request.headers["CONNECTION"] = "close"
+
+
+class HeadTask(Task):
+    """A call on the head alone. With a grant the response is thrown away, without one it is the answer."""
+
+    @property
+    def admission(self) -> Admission:
+        admission: Admission = self.request.admission
+        return admission
+
+    def service(self) -> None:
+        try:
+            super().service()
+        except BaseException:
+            self.admission.revoke()
+            raise
+
+    def get_environment(self) -> dict[str, Any]:
+        environ = super().get_environment()
+        environ[ADMISSION_KEY] = self.admission
+        # waitress sends such a file past write(), where a response is thrown away.
+        environ.pop("wsgi.file_wrapper", None)
+        return environ
+
+    def write(self, data: bytes) -> None:
+        if self.admission.settle():
+            self.content_bytes_written += len(data)
+        else:
+            super().write(data)
+
+    def finish(self) -> None:
+        if self.admission.settle():
+            self.close_on_finish = False
+        else:
+            super().finish()
+
+    def build_response_header(self) -> bytes:
+        self.close_connection()
+        return super().build_response_header()

@@ -1,0 +1,61 @@
+"""The Source of a local repository: what was uploaded to it."""
+
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from orbitalreg.catalog import Catalog, files, repositories
+from orbitalreg.errors import NotFound
+from orbitalreg.interfaces import BlobStore
+from orbitalreg.model import File, Listing, Repository
+
+
+class LocalSource:
+    """`interfaces.Source` over the catalog and the blob store. Every call sees every commit before it."""
+
+    def __init__(self, repository: Repository, catalog: Catalog, store: BlobStore) -> None:
+        self._repository = repository
+        self._catalog = catalog
+        self._store = store
+
+    @property
+    def repository(self) -> Repository:
+        return self._repository
+
+    def names(self) -> Sequence[str]:
+        return repositories.names(self._catalog.read(), self._repository.id)
+
+    def names_revision(self) -> str:
+        return str(repositories.names_revision(self._catalog.read(), self._repository.id))
+
+    def revision(self, package: str) -> str:
+        return self._package(package).revision_key
+
+    def listing(self, package: str) -> Listing:
+        with self._catalog.snapshot() as db:
+            row = self._package(package)
+            chosen = files.of_package(db, row.id) if row.status.offers_files else ()
+        return Listing(package, chosen, row.revision_key, row.status)
+
+    def file(self, package: str, filename: str) -> File:
+        found = files.by_filename(self._catalog.read(), self._repository.id, filename)
+        if found is None or found.package != package or not self._package(package).status.offers_files:
+            raise NotFound(f"{self._repository.address} has no file {filename}")
+        return found
+
+    def open(self, file: File) -> BinaryIO:
+        blob = files.blob(self._catalog.read(), file.sha256)
+        if blob is None:
+            raise NotFound(f"the bytes of {file.filename} are missing")
+        return self._store.open(blob.key)
+
+    def document(self, file: File, kind: str) -> bytes:
+        body = files.document(self._catalog.read(), file.id, kind)
+        if body is None:
+            raise NotFound(f"{file.filename} has no {kind}")
+        return body
+
+    def _package(self, name: str) -> repositories.PackageRow:
+        row = repositories.package(self._catalog.read(), self._repository.id, name)
+        if row is None or row.file_count == 0:
+            raise NotFound(f"{self._repository.address} has no package {name}")
+        return row

@@ -1,0 +1,128 @@
+"""Uploads on their way in: bytes written to the staging folder, hashed in the same pass.
+
+A staged file is locked by the process that writes it, so that whoever starts next can tell what a crash left behind.
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ulid import ULID
+
+from orbitalreg.errors import NoSpace, StorageFailed, TooLarge
+from orbitalreg.interfaces import Readable
+
+CHUNK = 1 << 18
+RESERVE = 64 << 20  # left free for the catalog, whose commits must not fail for want of room
+
+HASHERS: dict[str, Callable[[], Any]] = {
+    "sha256": hashlib.sha256,
+    "blake2b-256": lambda: hashlib.blake2b(digest_size=32),
+    "md5": lambda: hashlib.md5(usedforsecurity=False),
+}
+
+
+class StagedUpload:
+    """Received bytes with their digests. Valid within `receive`; `taken` once the store has moved them."""
+
+    def __init__(self, path: Path, filename: str, size: int, digests: dict[str, str]) -> None:
+        self.path = path
+        self.filename = filename
+        self.size = size
+        self.taken = False
+        self._digests = digests
+
+    def digest(self, algorithm: str) -> str:
+        """The digest by one of `interfaces.DIGESTS`; one that was not asked for while receiving reads the file."""
+        if algorithm not in self._digests:
+            with open(self.path, "rb") as stream:
+                self._digests[algorithm] = hashlib.file_digest(stream, HASHERS[algorithm]).hexdigest()
+        return self._digests[algorithm]
+
+
+@contextmanager
+def receive(
+    folder: Path, stream: Readable, filename: str, algorithms: Sequence[str], limit: int
+) -> Iterator[StagedUpload]:
+    """Stage what `stream` holds, at most `limit` bytes. The file is gone at the end unless it was taken.
+
+    Raises `TooLarge`, `NoSpace`, `StorageFailed`.
+    """
+    path = folder / f"{ULID()}.part"
+    hashers = {name: HASHERS[name]() for name in {"sha256", *algorithms}}
+    descriptor = _create(path)
+    upload = None
+    try:
+        size = _copy(stream, descriptor, list(hashers.values()), limit)
+        upload = StagedUpload(path, filename, size, {name: hasher.hexdigest() for name, hasher in hashers.items()})
+        yield upload
+    finally:
+        if upload is None or not upload.taken:
+            path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _create(path: Path) -> int:
+    """A new empty file, locked. One that a sweep took for a left-over before it was locked is made again."""
+    try:
+        while True:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.fstat(descriptor).st_nlink:
+                return descriptor
+            os.close(descriptor)
+    except OSError as error:
+        raise _failed(error) from error
+
+
+def _copy(stream: Readable, descriptor: int, hashers: Sequence[Any], limit: int) -> int:
+    size = 0
+    while chunk := stream.read(CHUNK):
+        size += len(chunk)
+        if size > limit:
+            raise TooLarge(f"the file is larger than the {limit} bytes that [server] max_upload allows")
+        for hasher in hashers:
+            hasher.update(chunk)
+        write_all(descriptor, chunk)
+    return size
+
+
+def write_all(descriptor: int, chunk: bytes) -> None:
+    """Write until every byte is accepted: one call may take fewer. Raises `NoSpace`, `StorageFailed`."""
+    view = memoryview(chunk)
+    while view:
+        try:
+            written = os.write(descriptor, view)
+        except OSError as error:
+            raise _failed(error) from error
+        view = view[written:]
+
+
+def _failed(error: OSError) -> NoSpace | StorageFailed:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace("the data file system is full; nothing was stored")
+    return StorageFailed(f"the upload could not be written: {error.strerror or error}")
+
+
+def sweep(folder: Path) -> int:
+    """Remove what dead processes left; what a living one is writing is locked and stays. How many were removed."""
+    removed = 0
+    for path in folder.glob("*.part"):
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+            removed += 1
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(descriptor)
+    return removed

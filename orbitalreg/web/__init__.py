@@ -1,0 +1,1 @@
+"""HTTP: the application, who may call what, and how replies become bytes."""

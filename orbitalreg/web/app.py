@@ -1,0 +1,47 @@
+"""The wiring: every route on one screen."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import falcon
+
+from orbitalreg.assembly import Registry
+from orbitalreg.errors import PluginError
+from orbitalreg.web import problems
+from orbitalreg.web.auth import Gate
+from orbitalreg.web.context import AccessLog, RequestContext
+from orbitalreg.web.formats import mounts
+from orbitalreg.web.health import Health, Readiness
+from orbitalreg.web.home import Home
+from orbitalreg.web.pages import PageCache
+from orbitalreg.web.replies import Presenter
+
+_SLASHES = re.compile(r"/{2,}")
+
+WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def create_app(registry: Registry, log: AccessLog | None = None) -> WSGIApplication:
+    """The WSGI application over one registry. Raises `PluginError` for a route without a right."""
+    app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
+    app.add_middleware(RequestContext(registry.settings.server.trusted_proxies, log or AccessLog()))
+    app.add_middleware(Gate(registry.accounts, registry.usage, registry.desk))
+    problems.install(app)
+    routes: list[tuple[str, Any]] = [
+        ("/", Home(registry)),
+        ("/healthz", Health()),
+        ("/readyz", Readiness(registry.catalog, registry.desk)),
+        *((mount.template, mount.resource) for mount in mounts(registry, Presenter(PageCache(), registry.usage))),
+    ]
+    for template, resource in routes:
+        if not hasattr(resource, "rights"):
+            raise PluginError(f"the route {template} states no right")
+        app.add_route(template, resource)
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if "//" in environ["PATH_INFO"]:
+            environ["PATH_INFO"] = _SLASHES.sub("/", environ["PATH_INFO"])
+        return app(environ, start_response)
+
+    return application

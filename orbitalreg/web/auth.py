@@ -1,0 +1,143 @@
+"""Who is calling, and may they: asked once for each request, before a resource sees it."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+import falcon
+
+from orbitalreg.errors import Forbidden, NotFound, TooLarge, Unauthenticated
+from orbitalreg.identity import Accounts
+from orbitalreg.model import ANONYMOUS, Actor, Address, Identity, Repository, Right
+from orbitalreg.publishing import Desk
+from orbitalreg.serving.admission import ADMISSION_KEY
+from orbitalreg.usage import UsageRecorder
+
+FORM_ALLOWANCE = 32 << 20  # what an upload's form may hold beside its file
+
+
+class Access(Enum):
+    """The right of an address that needs none."""
+
+    PUBLIC = "public"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a request is about: a repository, or one package in it. `repository` is None where there is no such."""
+
+    address: Address | None
+    repository: Repository | None
+    package: str | None = None
+
+
+class GuardedResource(Protocol):
+    """A resource that states the right of each method. The tests refuse a route to any other."""
+
+    rights: Mapping[str, Right | Access]
+
+    def target(self, params: dict[str, Any]) -> Target:
+        """What the address is about; takes from `params` what the responder is not to see."""
+
+
+class Gate:
+    """Falcon middleware: authenticates, authorises, and judges from the head alone whether a body may come in."""
+
+    def __init__(self, accounts: Accounts, usage: UsageRecorder, desk: Desk) -> None:
+        self._accounts = accounts
+        self._usage = usage
+        self._desk = desk
+
+    def process_resource(self, req: falcon.Request, resp: falcon.Response, resource: Any, params: Any) -> None:
+        """Raises `Unauthenticated`, `Forbidden`, `NotFound`, `TooLarge`, `NoSpace`."""
+        right = resource.rights.get("GET" if req.method == "HEAD" else req.method)
+        if right is None:
+            return
+        identity = req.context.identity = self._identify(req)
+        if right is not Access.PUBLIC:
+            target = req.context.target = resource.target(params)
+            authorize(identity, right, target)
+        self._judge_body(req, resp, takes_body=right not in (Access.PUBLIC, Right.READ))
+
+    def _identify(self, req: falcon.Request) -> Identity:
+        header = req.env.get("HTTP_AUTHORIZATION")
+        if not header:
+            return ANONYMOUS
+        user, secret = credentials(header)
+        if not user and not secret:
+            return ANONYMOUS
+        identity = self._accounts.authenticate(user, secret)
+        if identity.token_id is not None:
+            self._usage.used(identity.token_id)
+        return identity
+
+    def _judge_body(self, req: falcon.Request, resp: falcon.Response, takes_body: bool) -> None:
+        length = req.content_length or 0
+        admission = req.env.get(ADMISSION_KEY)
+        if admission is None and not (takes_body and length):
+            return
+        limit = self._desk.max_upload + FORM_ALLOWANCE if takes_body else 0
+        if length > limit:
+            raise TooLarge(
+                f"{length} bytes are more than [server] max_upload allows here" if limit else "no body is taken here"
+            )
+        pending = admission.pending_bytes if admission is not None else 0
+        self._desk.room_for(2 * length + pending)  # once while it is received, once as the file
+        if admission is not None:
+            admission.grant()
+            resp.complete = True
+
+
+def credentials(header: str) -> tuple[str | None, str]:
+    """User and secret of an Authorization header; no user for Bearer (RFC 6750 and 7617). Raises `Unauthenticated`."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return None, value.strip()
+    if scheme.lower() != "basic":
+        raise Unauthenticated("the Authorization header must be Basic or Bearer")
+    try:
+        user, colon, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        raise Unauthenticated("the Authorization header is broken: it must be base64 of USER:TOKEN") from None
+    if not colon:
+        raise Unauthenticated("the Authorization header is broken: it must be base64 of USER:TOKEN")
+    return user, secret
+
+
+def authorize(identity: Identity, right: Right, target: Target) -> None:
+    """Raises where `right` is not held: nobody is told of what they may not read.
+
+    `Unauthenticated` (401) for the anonymous, `NotFound` (404) on reads and for what is not there, `Forbidden` (403)
+    on writes, also to a repository of a project that the caller has nothing to do with, there or not.
+    """
+    repository = target.repository
+    if repository is not None:
+        if right is Right.READ and repository.anonymous_read:
+            return
+        if identity.may(right, repository.address, target.package):
+            return
+        if target.package is None and identity.may_somewhere(right, repository.address):
+            return
+    if identity.is_anonymous:
+        raise Unauthenticated("credentials are needed: user name __token__ and a token as password")
+    if right is Right.READ or (repository is None and _knows_project(identity, target.address)):
+        raise NotFound(f"there is no {target.address}{f'/{target.package}' if target.package else ''} for this token")
+    raise Forbidden(f"this token has no right to {right} in {target.address}")
+
+
+def _knows_project(identity: Identity, address: Address | None) -> bool:
+    return address is None or any(grant.project == address.project for grant in identity.token)
+
+
+def may_read(identity: Identity, repository: Repository, package: str | None) -> bool:
+    """Whether the caller may see a package, or (None) all of them."""
+    return repository.anonymous_read or identity.may(Right.READ, repository.address, package)
+
+
+def actor_of(req: falcon.Request) -> Actor:
+    """Whom the audit log names for this request."""
+    identity: Identity = req.context.identity
+    return Actor(identity.name, identity.token_id, req.context.remote_addr, req.context.request_id)

@@ -1,0 +1,118 @@
+"""What every request carries: an id, the client's address as far as proxies are trusted, and one line in the log."""
+
+import ipaddress
+import json
+import logging
+import re
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+import falcon
+
+from orbitalreg.config import Network
+from orbitalreg.serving.admission import ADMISSION_KEY
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestContext:
+    """Falcon middleware, the outermost: id, client, scheme and host; at the end the log line."""
+
+    def __init__(self, trusted_proxies: Sequence[Network], log: "AccessLog") -> None:
+        self._trusted = tuple(trusted_proxies)
+        self._log = log
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        req.context.started = time.perf_counter()
+        req.context.identity = None
+        req.context.remote_addr = req.env.get("REMOTE_ADDR", "")
+        req.context.base = None
+        given = None
+        if self._trusted and self._trusts(req.context.remote_addr):
+            given = req.env.get("HTTP_X_REQUEST_ID")
+            self._believe(req)
+        req.context.request_id = given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        resp.set_header("X-Request-ID", req.context.request_id)
+
+    def process_response(self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
+        admission = req.env.get(ADMISSION_KEY)
+        if admission is None or not admission.granted:  # a granted head is logged once, with its body
+            self._log.write(req, resp)
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            parsed = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._trusted)
+
+    def _believe(self, req: falcon.Request) -> None:
+        """The last address that no trusted proxy vouches for is the client; scheme and host are the first proxy's."""
+        hops = [hop.strip() for hop in req.env.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+        while hops:
+            req.context.remote_addr = hops.pop()[:64]
+            if not self._trusts(req.context.remote_addr):
+                break
+        scheme = req.env.get("HTTP_X_FORWARDED_PROTO", "").split(",")[-1].strip().lower()
+        host = req.env.get("HTTP_X_FORWARDED_HOST", "").split(",")[-1].strip()
+        if scheme in ("http", "https"):
+            req.env["wsgi.url_scheme"] = scheme
+        if host:
+            req.env["HTTP_HOST"] = host
+
+
+class AccessLog:
+    """One JSON line a request, written at once. Never a query, a header with a secret, or a body."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+
+    def write(self, req: falcon.Request, resp: falcon.Response) -> None:
+        identity = req.context.identity
+        status = str(resp.status)
+        line = {
+            "at": _timestamp(time.time()),
+            "request": req.context.request_id,
+            "method": req.method,
+            "path": req.path,
+            "status": int(status[:3]),
+            "ms": round((time.perf_counter() - req.context.started) * 1000, 2),
+            "bytes": int(resp.get_header("Content-Length") or len(resp.data or b"")),
+            "who": identity.name if identity is not None else None,
+            "token": identity.token_id if identity is not None else None,
+            "from": req.context.remote_addr,
+            "agent": req.env.get("HTTP_USER_AGENT", "")[:120],
+        }
+        if line["status"] >= 400:
+            line["reason"] = status[4:]
+        self._stream.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def _timestamp(seconds: float) -> str:
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int(seconds * 1000) % 1000:03}Z"
+
+
+class JsonFormatter(logging.Formatter):
+    """The same shape for everything else that is logged."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": _timestamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def configure_logging() -> None:
+    """Send the log to stderr as JSON lines."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)

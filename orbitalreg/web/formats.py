@@ -1,0 +1,140 @@
+"""Mounts what format adapters route: the host's side of every address below `/<format>/<project>/<repository>`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import falcon
+
+from orbitalreg.assembly import Registry
+from orbitalreg.errors import InvalidName, NotFound, PluginError
+from orbitalreg.interfaces import FileReply, FormatAdapter, NamesPage, PackagePage, Publisher, Route, TextReply
+from orbitalreg.model import Address, Right
+from orbitalreg.publishing import LocalPublisher
+from orbitalreg.web import replies
+from orbitalreg.web.auth import Access, Target, actor_of
+from orbitalreg.web.replies import Presenter
+
+Responder = Callable[..., None]
+
+
+class FormatResource:
+    """One address of one format: asks the adapter what to show, and shows it."""
+
+    def __init__(
+        self, registry: Registry, presenter: Presenter, adapter: FormatAdapter, routes: Sequence[Route]
+    ) -> None:
+        self._registry = registry
+        self._presenter = presenter
+        self._adapter = adapter
+        self._routes = {route.method: route for route in routes}
+        self.rights: Mapping[str, Right | Access] = {route.method: route.right for route in routes}
+        for route in routes:
+            setattr(self, f"on_{route.method.lower()}", self._read if route.reads else self._write)
+        if "GET" in self._routes:
+            setattr(self, "on_head", self._read)
+
+    def target(self, params: dict[str, Any]) -> Target:
+        """Raises `NotFound` for a package name that cannot be one."""
+        try:
+            address = Address(params.pop("project"), params.pop("repository"))
+            package = self._adapter.normalize(params["package"]) if "package" in params else None
+        except InvalidName as error:
+            raise NotFound(str(error)) from error
+        repository = self._registry.repositories.get(address)
+        if repository is not None and repository.format != self._adapter.name:
+            repository = None
+        return Target(address, repository, package)
+
+    def _read(self, req: falcon.Request, resp: falcon.Response, **fields: str) -> None:
+        target: Target = req.context.target
+        assert target.repository is not None
+        written = fields.pop("package", None)
+        if target.package != written:
+            assert target.package is not None and written is not None
+            return _redirect(req, resp, _renamed(req.path, written, target.package))
+        source = self._registry.source(target.repository)
+        reply = self._routes["GET"].handler(req, **fields)
+        match reply:
+            case PackagePage():
+                self._presenter.package_page(req, resp, reply, source)
+            case NamesPage():
+                self._presenter.names_page(req, resp, reply, source)
+            case FileReply():
+                self._presenter.file(req, resp, reply, source)
+            case TextReply():
+                replies.text(resp, reply)
+
+    def _write(self, req: falcon.Request, resp: falcon.Response, **fields: str) -> None:
+        reply = self._routes[req.method].handler(req, self._publisher(req), **fields)
+        assert isinstance(reply, TextReply)
+        replies.text(resp, reply)
+
+    def _publisher(self, req: falcon.Request) -> Publisher:
+        target: Target = req.context.target
+        assert target.repository is not None
+        return LocalPublisher(
+            self._registry.desk, self._adapter, target.repository, req.context.identity, actor_of(req)
+        )
+
+
+class SlashRedirect(FormatResource):
+    """The address without its last slash: reads are sent on, nothing else is taken (a POST is never redirected)."""
+
+    def _read(self, req: falcon.Request, resp: falcon.Response, **fields: str) -> None:
+        _redirect(req, resp, f"./{req.path.rsplit('/', 1)[1]}/")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A Falcon template and the resource that serves it."""
+
+    template: str
+    resource: FormatResource
+
+
+def mounts(registry: Registry, presenter: Presenter) -> list[Mount]:
+    """Every route of every enabled format. Raises `PluginError` for a route that states no right."""
+    return [
+        mount
+        for adapter in registry.formats.values()
+        for template, routes in _by_template(adapter).items()
+        for mount in _mounts_of(registry, presenter, adapter, template, routes)
+    ]
+
+
+def _mounts_of(
+    registry: Registry, presenter: Presenter, adapter: FormatAdapter, template: str, routes: Sequence[Route]
+) -> list[Mount]:
+    prefix = f"/{adapter.name}/{{project}}/{{repository}}"
+    found = [Mount(prefix + template, FormatResource(registry, presenter, adapter, routes))]
+    bare = template.rstrip("/")
+    reads = [route for route in routes if route.method == "GET"]
+    if bare != template and reads and bare not in _by_template(adapter):
+        found.append(Mount(prefix + bare, SlashRedirect(registry, presenter, adapter, reads)))
+    return found
+
+
+def _by_template(adapter: FormatAdapter) -> dict[str, list[Route]]:
+    found: dict[str, list[Route]] = {}
+    for route in adapter.routes():
+        if not isinstance(route.right, Right):
+            raise PluginError(f"format {adapter.name!r}: {route.method} {route.template} states no right")
+        if (route.method == "GET") != route.reads:
+            raise PluginError(f"format {adapter.name!r}: {route.template}: GET reads, and nothing else does")
+        found.setdefault(route.template, []).append(route)
+    return found
+
+
+def _redirect(req: falcon.Request, resp: falcon.Response, location: str) -> None:
+    """301 to a relative address, so that neither Host nor a proxy's prefix matters."""
+    resp.status = falcon.HTTP_301
+    resp.set_header("Location", falcon.uri.encode(location) + (f"?{req.query_string}" if req.query_string else ""))
+    resp.set_header("Cache-Control", "no-store")
+
+
+def _renamed(path: str, written: str, normal: str) -> str:
+    """The relative address of the same place with the package's name in its normal form."""
+    before, _, after = path.rpartition(f"/{written}")
+    climbs = after.count("/")
+    return ("../" * climbs or "./") + normal + after if before else normal

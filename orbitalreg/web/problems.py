@@ -1,0 +1,84 @@
+"""The one table from errors to HTTP. The reason phrase is the message: many clients print nothing else."""
+
+import json
+import logging
+from http import HTTPStatus
+
+import falcon
+
+from orbitalreg import errors
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+REASON_LENGTH = 300
+
+TABLE: tuple[tuple[type[errors.OrbitalError], HTTPStatus], ...] = (
+    (errors.UploadRefused, HTTPStatus.BAD_REQUEST),
+    (errors.InvalidName, HTTPStatus.BAD_REQUEST),
+    (errors.Unauthenticated, HTTPStatus.UNAUTHORIZED),
+    (errors.Forbidden, HTTPStatus.FORBIDDEN),
+    (errors.NotFound, HTTPStatus.NOT_FOUND),
+    (errors.Gone, HTTPStatus.GONE),
+    (errors.TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
+    (errors.Busy, HTTPStatus.SERVICE_UNAVAILABLE),
+    (errors.NoSpace, HTTPStatus.INSUFFICIENT_STORAGE),
+    (errors.StorageFailed, HTTPStatus.INTERNAL_SERVER_ERROR),
+)
+RETRY_SECONDS = 2
+
+
+def install(app: falcon.App[falcon.Request, falcon.Response]) -> None:
+    """Turn every exception into an answer; what nobody meant to raise is logged with its traceback."""
+    app.add_error_handler(Exception, _unexpected)
+    app.add_error_handler(falcon.HTTPError, _falcon_error)
+    app.add_error_handler(errors.OrbitalError, _known)
+
+
+def _known(req: falcon.Request, resp: falcon.Response, error: Exception, _: object) -> None:
+    status = next((status for kind, status in TABLE if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    if status is HTTPStatus.UNAUTHORIZED:
+        resp.set_header("WWW-Authenticate", 'Basic realm="OrbitalReg"')
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        resp.set_header("Retry-After", str(RETRY_SECONDS))
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("%s %s failed: %s", req.method, req.path, error)
+    answer(req, resp, status, str(error))
+
+
+def _falcon_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _: object) -> None:
+    status = HTTPStatus(error.status_code)
+    for name, value in dict(error.headers or {}).items():
+        resp.set_header(name, value)
+    detail = error.description or _ROUTING.get(status) or status.phrase
+    answer(req, resp, status, detail)
+
+
+_ROUTING = {
+    HTTPStatus.NOT_FOUND: "there is nothing at this address",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this address does not take that method",
+}
+
+
+def _unexpected(req: falcon.Request, resp: falcon.Response, error: Exception, _: object) -> None:
+    logger.error("%s %s failed", req.method, req.path, exc_info=error)
+    answer(req, resp, HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
+
+
+def answer(req: falcon.Request, resp: falcon.Response, status: HTTPStatus, detail: str) -> None:
+    """One refusal: in the status line, and in the body as text or, where it is asked for, as RFC 9457 JSON."""
+    reason = one_line(detail)
+    resp.status = f"{status.value} {reason}"
+    resp.set_header("Cache-Control", "no-store")
+    if PROBLEM_JSON in (req.get_header("Accept") or ""):
+        resp.content_type = PROBLEM_JSON
+        resp.data = json.dumps({"title": status.phrase, "status": status.value, "detail": detail}).encode()
+    else:
+        resp.content_type = "text/plain"
+        resp.data = f"{detail}\n".encode()
+
+
+def one_line(text: str) -> str:
+    """`text` as a reason phrase: printable ASCII, one line, bounded."""
+    flat = " ".join(text.encode("ascii", "replace").decode().split())
+    return "".join(char if char.isprintable() else "?" for char in flat)[:REASON_LENGTH]

@@ -1,0 +1,205 @@
+"""Replies to bytes: conditional requests, ranges, compression and caching, alike for every format (RFC 9110, 9111)."""
+
+import io
+import re
+from functools import lru_cache
+from typing import BinaryIO
+
+import falcon
+
+from orbitalreg.interfaces import FileReply, NamesPage, PackagePage, Source, TextReply
+from orbitalreg.model import File, Identity, Right
+from orbitalreg.usage import UsageRecorder
+from orbitalreg.web.auth import Target, may_read
+from orbitalreg.web.pages import Page, PageCache
+
+PAGE_CACHING = "max-age=0, must-revalidate"
+FILE_CACHING = "max-age=31536000, immutable"
+
+_RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
+
+
+class Presenter:
+    """Shows an adapter's replies."""
+
+    def __init__(self, cache: PageCache, usage: UsageRecorder) -> None:
+        self._cache = cache
+        self._usage = usage
+
+    def package_page(self, req: falcon.Request, resp: falcon.Response, reply: PackagePage, source: Source) -> None:
+        package: str = req.context.target.package
+
+        def render() -> tuple[tuple[str, str], Page]:
+            listing = source.listing(package)
+            return (listing.revision, reply.representation), Page(reply.render(listing), reply.content_type)
+
+        page = self._cache.get_or_render((source.revision(package), reply.representation), render)
+        _send_page(req, resp, page, "Accept")
+
+    def names_page(self, req: falcon.Request, resp: falcon.Response, reply: NamesPage, source: Source) -> None:
+        """The whole list is kept; one for a caller who may see only a part of it is made each time."""
+        identity: Identity = req.context.identity
+        repository = source.repository
+        if not may_read(identity, repository, None):
+            names = [name for name in source.names() if identity.may(Right.READ, repository.address, name)]
+            return _send_page(req, resp, Page(reply.render(names), reply.content_type), "Accept")
+        key = (f"{repository.id}.names.{source.names_revision()}", reply.representation)
+
+        def render() -> tuple[tuple[str, str], Page]:
+            return key, Page(reply.render(source.names()), reply.content_type)
+
+        _send_page(req, resp, self._cache.get_or_render(key, render), "Accept")
+
+    def file(self, req: falcon.Request, resp: falcon.Response, reply: FileReply, source: Source) -> None:
+        target: Target = req.context.target
+        assert target.package is not None
+        file = source.file(target.package, reply.filename)
+        if reply.document is not None:
+            body = source.document(file, reply.document)
+            _send_page(req, resp, Page(body, reply.content_type), "Accept-Encoding", _file_caching(source))
+            return
+        self._send_file(req, resp, file, reply.content_type, source)
+
+    def _send_file(
+        self, req: falcon.Request, resp: falcon.Response, file: File, content_type: str, source: Source
+    ) -> None:
+        etag = f'"{file.sha256}"'
+        _common_headers(req, resp, etag, _file_caching(source))
+        resp.set_header("Accept-Ranges", "bytes")
+        if _matches(req.get_header("If-None-Match"), (etag,)):
+            resp.status = falcon.HTTP_304
+            return
+        resp.content_type = content_type
+        span = _span(req, etag, file.size)
+        if span is None:
+            resp.set_header("Content-Range", f"bytes */{file.size}")
+            resp.status = "416 the range lies outside the file"
+            resp.data = b""
+            return
+        start, length = span
+        if (start, length) != (0, file.size) or _asked_for_range(req, etag):
+            resp.status = falcon.HTTP_206
+            resp.set_header("Content-Range", f"bytes {start}-{start + length - 1}/{file.size}")
+        resp.content_length = length
+        if req.method != "HEAD":
+            stream = source.open(file)
+            resp.stream = stream if length == file.size else Section(stream, start, length)
+            self._usage.downloaded(file.id, req.context.identity.token_id)
+
+
+def text(resp: falcon.Response, reply: TextReply) -> None:
+    resp.content_type = "text/plain"
+    resp.set_header("Cache-Control", "no-store")
+    resp.data = f"{reply.text}\n".encode()
+
+
+class Section(io.RawIOBase):
+    """A part of a seekable file as a file of its own, closed with it."""
+
+    def __init__(self, stream: BinaryIO, start: int, length: int) -> None:
+        self._stream, self._start, self._length = stream, start, length
+        stream.seek(start)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._stream.tell() - self._start
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self._length}[whence]
+        return self._stream.seek(self._start + base + offset) - self._start
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        wanted = max(0, min(len(buffer), self._length - self.tell()))
+        data = self._stream.read(wanted)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """(start, length) that a Range header asks of `size` bytes; everything for a header that is none or is several.
+
+    None where it lies wholly outside (416). RFC 9110, section 14.
+    """
+    match = _RANGE.fullmatch(header.strip()) if header else None
+    if match is None:
+        return 0, size
+    first, last, suffix = match.groups()
+    if suffix is not None:
+        length = min(int(suffix), size)
+        return (size - length, length) if length else None
+    start = int(first)
+    end = min(int(last), size - 1) if last else size - 1
+    if last and int(last) < start:
+        return 0, size
+    return (start, end - start + 1) if start < size else None
+
+
+def _span(req: falcon.Request, etag: str, size: int) -> tuple[int, int] | None:
+    return parse_range(req.get_header("Range"), size) if _asked_for_range(req, etag) else (0, size)
+
+
+def _asked_for_range(req: falcon.Request, etag: str) -> bool:
+    """A GET or HEAD with one satisfiable-looking range whose If-Range, if any, names these very bytes."""
+    header = req.get_header("Range")
+    match = _RANGE.fullmatch(header.strip()) if header else None
+    if match is None or (match[1] and match[2] and int(match[2]) < int(match[1])):
+        return False
+    return req.get_header("If-Range") in (None, etag)
+
+
+def _send_page(req: falcon.Request, resp: falcon.Response, page: Page, vary: str, caching: str = PAGE_CACHING) -> None:
+    compressed = page.worth_compressing and _takes_gzip(req.env.get("HTTP_ACCEPT_ENCODING", ""))
+    _common_headers(req, resp, page.etag(compressed), caching, vary)
+    if _matches(req.env.get("HTTP_IF_NONE_MATCH"), page.etags):
+        resp.status = falcon.HTTP_304
+        return
+    resp.content_type = page.content_type
+    if compressed:
+        resp.set_header("Content-Encoding", "gzip")
+    resp.data = page.compressed if compressed else page.body
+
+
+def _common_headers(req: falcon.Request, resp: falcon.Response, etag: str, caching: str, vary: str = "") -> None:
+    """What was shown by virtue of credentials is for their owner alone."""
+    varies = [vary] if vary else []
+    if vary == "Accept":
+        varies.append("Accept-Encoding")
+    if not req.context.target.repository.anonymous_read:
+        caching = f"private, {caching}"
+        varies.append("Authorization")
+    resp.set_header("ETag", etag)
+    resp.set_header("Cache-Control", caching)
+    if varies:
+        resp.set_header("Vary", ", ".join(varies))
+
+
+def _file_caching(source: Source) -> str:
+    return PAGE_CACHING if source.repository.reuse_deleted_filenames else FILE_CACHING
+
+
+def _matches(header: str | None, etags: tuple[str, ...]) -> bool:
+    """If-None-Match, by weak comparison (RFC 9110, section 13.1.2)."""
+    if not header:
+        return False
+    if header.strip() == "*":
+        return True
+    return any(tag.strip().removeprefix("W/") in etags for tag in header.split(","))
+
+
+@lru_cache(maxsize=256)
+def _takes_gzip(accept_encoding: str) -> bool:
+    """Whether gzip is welcome; a header that does not name it, or not at all, means identity."""
+    for item in accept_encoding.lower().split(","):
+        coding, _, parameter = item.partition(";")
+        if coding.strip() in ("gzip", "x-gzip"):
+            return not re.fullmatch(r"q=0(\.0*)?", parameter.strip())
+    return False

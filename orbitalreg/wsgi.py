@@ -1,0 +1,8 @@
+"""`orbitalreg.wsgi:application`, for any WSGI server. The configuration is found as `orbitalreg serve` finds it."""
+
+from orbitalreg.assembly import assemble, read_settings
+from orbitalreg.web.app import create_app
+from orbitalreg.web.context import configure_logging
+
+configure_logging()
+application = create_app(assemble(read_settings(None)))

@@ -1,0 +1,106 @@
+"""The adapter: the host's questions, answered for Python packages."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import falcon
+from orbitalreg.interfaces import (
+    FileReply,
+    FormatAdapter,
+    NamesPage,
+    PackagePage,
+    Proposal,
+    Publisher,
+    Route,
+    TextReply,
+)
+from orbitalreg.model import Coordinates, Inspection, Kind, Right
+from packaging.version import Version
+
+from orbitalreg_pypi import filenames, inspection, negotiation, pages, uploads
+
+SIMPLE_ROOT = "../../"
+PRECHECK_ROOT = "../../../"
+
+
+class PyPIFormat(FormatAdapter):
+    """Python packages: the simple repository API out, the legacy upload API in."""
+
+    name = "pypi"
+
+    def normalize(self, package: str) -> str:
+        return filenames.normalize(package)
+
+    def normalize_version(self, version: str) -> str:
+        return filenames.normalize_version(version)
+
+    def version_key(self, version: str) -> Version:
+        return Version(version)
+
+    def parse_filename(self, filename: str) -> Coordinates:
+        parsed = filenames.parse_filename(filename)
+        return Coordinates(parsed.package, parsed.version)
+
+    def inspect(self, path: Path, filename: str, claims: Mapping[str, str]) -> Inspection:
+        return inspection.inspect(path, filename, claims)
+
+    def routes(self) -> Sequence[Route]:
+        return [
+            Route("GET", "/simple/", Right.READ, self.names),
+            Route("GET", "/simple/{package}/", Right.READ, self.page),
+            Route("GET", "/files/{package}/{filename}", Right.READ, self.file),
+            Route("POST", "/legacy/", Right.PUBLISH, self.upload),
+            Route("POST", "/legacy", Right.PUBLISH, self.upload),
+            Route("GET", "/legacy/+simple/{package}/", Right.READ, self.precheck),
+        ]
+
+    def names(self, request: falcon.Request) -> NamesPage:
+        content_type = _chosen(request)
+        render = pages.names_json if content_type == negotiation.JSON else pages.names_html
+        return NamesPage(content_type, _header(content_type), render)
+
+    def page(self, request: falcon.Request) -> PackagePage:
+        return _package_page(_chosen(request), SIMPLE_ROOT)
+
+    def precheck(self, request: falcon.Request) -> PackagePage:
+        """Where hatch looks before it uploads; it reads HTML alone."""
+        return _package_page(negotiation.LEGACY_HTML, PRECHECK_ROOT)
+
+    def file(self, request: falcon.Request, filename: str) -> FileReply:
+        if filename.endswith(pages.METADATA_SUFFIX):
+            return FileReply(filename.removesuffix(pages.METADATA_SUFFIX), pages.METADATA)
+        return FileReply(filename)
+
+    def upload(self, request: falcon.Request, publisher: Publisher) -> TextReply:
+        return uploads.upload(request, publisher)
+
+    def proposals(self) -> Sequence[Proposal]:
+        return [Proposal("internal", Kind.LOCAL, "the packages that this team publishes")]
+
+    def usage(self, base: str) -> Sequence[tuple[str, str]]:
+        scheme, _, rest = base.partition("://")
+        return [
+            (
+                "Publish with twine",
+                f"twine upload --repository-url {base}/legacy/ \\\n"
+                "    --username __token__ --password $ORBITALREG_TOKEN dist/*",
+            ),
+            (
+                "Install with pip",
+                f"pip install --index-url {scheme}://__token__:$ORBITALREG_TOKEN@{rest}/simple/ my-pkg",
+            ),
+        ]
+
+
+def _package_page(content_type: str, root: str) -> PackagePage:
+    render = pages.package_json if content_type == negotiation.JSON else pages.package_html
+    return PackagePage(f"{content_type} {root}", _header(content_type), render(root))
+
+
+def _chosen(request: falcon.Request) -> str:
+    override = request.get_param("format") if request.query_string else None
+    return negotiation.choose(request.env.get("HTTP_ACCEPT"), override)
+
+
+def _header(content_type: str) -> str:
+    return "text/html; charset=utf-8" if content_type == negotiation.LEGACY_HTML else content_type

@@ -1,0 +1,301 @@
+"""Zip archives from strangers: a reader that allows one reading of the file only, in bounded time and memory.
+
+The standard library's zipfile is not used. It builds its list before anything can be counted, finds an archive inside
+other data, trusts the sizes declared, and does not compare the local headers with the central directory, which other
+readers go by. Here the file must be exactly: members one after another from its first byte, each with the local header
+that the central directory tells of; the central directory; the end records. So no byte is left over that some other
+reader might take for something.
+
+What is needed is expanded and measured. Of other members only the declared size is judged: deflate cannot do better
+than 1032:1, and expanding 2 GB to learn that a member lies would cost seconds; installers stop at the declared size.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator
+from io import SEEK_END, RawIOBase
+from struct import Struct
+from struct import error as StructError
+from typing import NamedTuple
+
+from orbitalreg_pypi.filenames import entry_key, quoted, refuse
+
+# The largest wheels in use have about 30,000 members; at 65,536 a zip would need ZIP64 for their number.
+MAX_ENTRIES = 65_535
+MAX_DIRECTORY = 16 << 20  # bytes of the central directory: 256 for each entry
+# PyPI stops at 50:1 above 64 MiB; the largest wheels expand 1 GB to 3 GB.
+MAX_EXPANSION = 10 << 30  # bytes
+MAX_RATIO = 100
+RATIO_FLOOR = 64 << 20  # bytes: an archive that expands to no more than this may have any ratio
+DEFLATE_RATIO = 1032
+
+_STORED, _DEFLATED = 0, 8
+# Bits 1 and 2 tell the compression level, 3 of a data descriptor, 11 that the name is UTF-8; others change the reading.
+_FLAGS_ALLOWED, _HAS_DESCRIPTOR, _UTF8 = 0x080E, 0x0008, 0x0800
+_FULL_16, _FULL_32 = 0xFFFF, 0xFFFF_FFFF
+_END, _END64, _LOCATOR64 = Struct("<4s4H2LH"), Struct("<4sQ2H2L4Q"), Struct("<4sLQL")
+_CENTRAL, _LOCAL, _FIELD = Struct("<4s6H3L5H2L"), Struct("<4s5H3L2H"), Struct("<2H")
+_ZIP64, _UNICODE_PATH = 0x0001, 0x7075
+_FILE_KINDS = (0, 0o100000, 0o040000)  # of the Unix mode: not told, file, folder
+
+
+def expansion_limit(size: int, at_most: int = MAX_EXPANSION) -> int:
+    """To how many bytes an archive of `size` bytes may expand."""
+    return min(at_most, max(RATIO_FLOOR, MAX_RATIO * size))
+
+
+class Entry(NamedTuple):
+    """A member by the central directory. `packed` is its size in the archive, `size` that of its content."""
+
+    name: str
+    raw_name: bytes
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    size: int
+    offset: int
+
+    @property
+    def is_folder(self) -> bool:
+        return self.name.endswith("/")
+
+
+class _End(NamedTuple):
+    number: int
+    size: int
+    offset: int
+
+
+class ZipArchive:
+    """A zip that passed every check; `entries` by name, folders with their final slash."""
+
+    def __init__(self, file: RawIOBase) -> None:
+        """Check the archive that `file` holds, unbuffered. Raises `UploadRefused`."""
+        size = file.seek(0, SEEK_END)
+        end = _find_end(file, size)
+        entries = sorted(_entries(_take(file, end.offset, end.size), end.number), key=lambda entry: entry.offset)
+        if sum(entry.size for entry in entries) > expansion_limit(size):
+            refuse(f"it would expand to more than {expansion_limit(size)} bytes")
+        _check_names(entry.name for entry in entries)
+        _check_layout(file, entries, end.offset)
+        self._file = file
+        self.entries = {entry.name: entry for entry in entries}
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The whole of an existing member, verified. Raises `UploadRefused` above `limit` bytes, packed or not."""
+        entry = self.entries[name]
+        if max(entry.size, entry.packed) > limit:
+            refuse(f"its entry {quoted(name)} is larger than {limit} bytes")
+        packed = _take(self._file, _check_local(self._file, entry), entry.packed)
+        data = packed if entry.method == _STORED else _inflate(packed, entry)
+        if len(data) != entry.size or zlib.crc32(data) != entry.crc:
+            refuse(f"its entry {quoted(name)} does not have the size and checksum declared")
+        return data
+
+
+def _inflate(packed: bytes, entry: Entry) -> bytes:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = inflater.decompress(packed, entry.size + 1)
+    except zlib.error:
+        refuse(f"its entry {quoted(entry.name)} is damaged")
+    if not inflater.eof or inflater.unused_data:
+        refuse(f"its entry {quoted(entry.name)} does not have the size declared")
+    return data
+
+
+def _take(file: RawIOBase, offset: int, size: int) -> bytes:
+    """Exactly `size` bytes from `offset` on; the caller bounds `size`."""
+    file.seek(offset)
+    data = file.read(size)
+    if data is None or len(data) != size:
+        refuse("it is truncated, or no zip archive")
+    return data
+
+
+def _find_end(file: RawIOBase, size: int) -> _End:
+    """Where the central directory is, by the end records; nothing may follow them, nor stand in between."""
+    tail_size = min(size, _END.size + _FULL_16)
+    tail = _take(file, size - tail_size, tail_size)
+    # Where readers look: at the very end without a comment first, then backwards.
+    at = len(tail) - _END.size
+    if at < 0 or not (tail.startswith(b"PK\5\6", at) and tail.endswith(b"\0\0")):
+        at = tail.rfind(b"PK\5\6", 0, max(0, at + 4))
+    if at < 0:
+        refuse("it is truncated, or no zip archive")
+    _, disk, first_disk, here, count, length, offset, comment = _END.unpack_from(tail, at)
+    if at + _END.size + comment != len(tail):
+        refuse("it has data after the end of the archive")
+    stop = size - tail_size + at
+    end, stop = _find_end64(file, stop, _End(count, length, offset))
+    if (disk, first_disk) not in ((0, 0), (_FULL_16, _FULL_16)) or here != count:
+        refuse("it is one part of a divided zip archive")
+    if end.number > MAX_ENTRIES or end.size > MAX_DIRECTORY:
+        refuse(f"it has more than {MAX_ENTRIES} entries, or a directory larger than {MAX_DIRECTORY} bytes")
+    if end.offset + end.size != stop:
+        refuse("its central directory is not where its end record says")
+    return end
+
+
+def _find_end64(file: RawIOBase, stop: int, end: _End) -> tuple[_End, int]:
+    """The end by ZIP64 where there is such a record, and where that begins; `end` and `stop` otherwise."""
+    full = (_FULL_16, _FULL_32, _FULL_32)
+    block = _take(file, stop - 76, 76) if stop >= 76 else b""
+    if not block.startswith(b"PK\6\7", 56):
+        if any(value == most for value, most in zip(end, full, strict=True)):
+            refuse("its ZIP64 end record is missing")
+        return end, stop
+    _, length, _, _, disk, first_disk, here, count, size, offset = _END64.unpack_from(block)
+    locator = _LOCATOR64.unpack_from(block, 56)
+    if not block.startswith(b"PK\6\6") or length != 44 or locator[1:] != (0, stop - 76, 1):
+        refuse("its ZIP64 end records disagree")
+    end64 = _End(count, size, offset)
+    told_twice = zip(end, end64, full, strict=True)
+    if (disk, first_disk, here) != (0, 0, count) or any(old not in (new, most) for old, new, most in told_twice):
+        refuse("its ZIP64 end records disagree")
+    return end64, stop - 76
+
+
+def _entries(directory: bytes, count: int) -> Iterator[Entry]:
+    """The central directory's entries: exactly `count`, which fill it."""
+    at = 0
+    try:
+        for _ in range(count):
+            entry, at = _entry(directory, at)
+            yield entry
+    except StructError:
+        refuse("its central directory is damaged")
+    if at != len(directory):
+        refuse("its central directory has more than the entries declared")
+
+
+def _entry(directory: bytes, at: int) -> tuple[Entry, int]:
+    """The entry at `at` and where the next begins. Raises `StructError` at the end of the directory."""
+    signature, _, _, flags, method, _, _, *numbers = _CENTRAL.unpack_from(directory, at)
+    crc, packed, size, name_size, extra_size, comment_size, disk, _, mode, offset = numbers
+    name_end = at + _CENTRAL.size + name_size
+    extra_end = name_end + extra_size
+    if signature != b"PK\1\2" or extra_end + comment_size > len(directory) or disk != 0:
+        refuse("its central directory is damaged")
+    raw_name = directory[at + _CENTRAL.size : name_end]
+    name = _name(raw_name, flags)
+    extra = directory[name_end:extra_end]
+    if extra or _FULL_32 in (size, packed, offset):
+        size, packed, offset = _extended(extra, name, raw_name, (size, packed, offset))
+    entry = Entry(name, raw_name, flags, method, crc, packed, size, offset)
+    _check_entry(entry, mode >> 16 & 0o170000)
+    return entry, extra_end + comment_size
+
+
+def _name(raw: bytes, flags: int) -> str:
+    try:
+        return raw.decode("utf-8" if flags & _UTF8 else "cp437")
+    except UnicodeDecodeError:
+        refuse(f"its entry {quoted(raw.decode('ascii', 'backslashreplace'))} has a name that is not UTF-8")
+
+
+def _extended(extra: bytes, name: str, raw_name: bytes, values: tuple[int, ...]) -> tuple[int, ...]:
+    """`values` with those that are full replaced by the ZIP64 field, which must have these and no others."""
+    fields = _extra_fields(extra, name)
+    if (unicode_path := fields.get(_UNICODE_PATH)) is not None and unicode_path[5:] != raw_name:
+        refuse(f"its entry {quoted(name)} has two names")
+    full = values.count(_FULL_32)
+    told = fields.get(_ZIP64, b"")
+    if len(told) != 8 * full:
+        refuse(f"its entry {quoted(name)} has inconsistent ZIP64 fields")
+    wide = iter(Struct(f"<{full}Q").unpack(told))
+    return tuple(next(wide) if value == _FULL_32 else value for value in values)
+
+
+def _extra_fields(extra: bytes, name: str) -> dict[int, bytes]:
+    """The extra fields by their id. Up to three bytes at the end are padding, as some aligning tools leave it."""
+    fields: dict[int, bytes] = {}
+    at = 0
+    while at + 4 <= len(extra):
+        kind, size = _FIELD.unpack_from(extra, at)
+        at += 4 + size
+        if at > len(extra) or (kind in fields and kind in (_ZIP64, _UNICODE_PATH)):
+            refuse(f"its entry {quoted(name)} has damaged extra fields")
+        fields[kind] = extra[at - size : at]
+    return fields
+
+
+def _check_entry(entry: Entry, kind: int) -> None:
+    told = f"its entry {quoted(entry.name)}"
+    if entry.flags & ~_FLAGS_ALLOWED:
+        refuse(f"{told} is encrypted or has flags that are not supported")
+    if entry.method not in (_STORED, _DEFLATED):
+        refuse(f"{told} is compressed by method {entry.method}: only stored and deflate are allowed")
+    if kind not in _FILE_KINDS:
+        refuse(f"{told} is a link or a special file")
+    if entry.is_folder and entry.size:
+        refuse(f"{told} is a folder with content")
+    most = entry.packed if entry.method == _STORED else DEFLATE_RATIO * entry.packed
+    if entry.size > most or (entry.method == _STORED and entry.size != entry.packed):
+        refuse(f"{told} declares a size that it cannot have")
+
+
+def _check_names(names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        key = entry_key(name)
+        if key in seen:
+            refuse(f"its entry {quoted(name)} is there twice")
+        seen.add(key)
+
+
+def _check_layout(file: RawIOBase, entries: list[Entry], stop: int) -> None:
+    """Demand that `entries`, which are in order of offset, fill the file up to `stop`."""
+    bounds = [entry.offset for entry in entries] + [stop]
+    if bounds[0] != 0:
+        refuse("it has data before the first entry")
+    if bounds[-2:] != sorted(bounds[-2:]):
+        refuse("it has an entry beyond its central directory")
+    for entry, end in zip(entries, bounds[1:], strict=True):
+        data_end = _check_local(file, entry) + entry.packed
+        if data_end > end:
+            refuse(f"its entry {quoted(entry.name)} overlaps what follows it")
+        rest = _take(file, data_end, min(end - data_end, 25)) if data_end < end else b""
+        if rest not in (_descriptors(entry) if entry.flags & _HAS_DESCRIPTOR else (b"",)):
+            refuse(f"it has stray data after its entry {quoted(entry.name)}")
+
+
+def _check_local(file: RawIOBase, entry: Entry) -> int:
+    """Where the data begin, once the local header has said what the central directory says."""
+    fixed = _LOCAL.size + len(entry.raw_name)
+    file.seek(entry.offset)
+    block = file.read(fixed + 64) or b""
+    if len(block) < fixed:
+        refuse("it is truncated, or its central directory is damaged")
+    numbers: list[int]
+    signature, *numbers = _LOCAL.unpack_from(block)
+    _, flags, method, _, _, crc, packed, size, name_size, extra_size = numbers
+    extra = block[fixed : fixed + extra_size]
+    if len(extra) < extra_size:
+        extra = _take(file, entry.offset + fixed, extra_size)
+    if extra or _FULL_32 in (size, packed):
+        size, packed = _extended(extra, entry.name, entry.raw_name, (size, packed))
+    if not (
+        signature == b"PK\3\4"
+        and (flags, method, name_size) == (entry.flags, entry.method, len(entry.raw_name))
+        and block[_LOCAL.size : fixed] == entry.raw_name
+        and _same_or_later((crc, packed, size), entry)
+    ):
+        refuse(f"the local header of its entry {quoted(entry.name)} disagrees with the central directory")
+    return entry.offset + fixed + extra_size
+
+
+def _same_or_later(told: tuple[int, int, int], entry: Entry) -> bool:
+    """Whether a local header tells the entry's values, or zeros because a data descriptor follows."""
+    if told == (entry.crc, entry.packed, entry.size):
+        return True
+    return bool(entry.flags & _HAS_DESCRIPTOR) and told == (0, 0, 0)
+
+
+def _descriptors(entry: Entry) -> tuple[bytes, ...]:
+    """The forms of the entry's data descriptor: with or without a signature, with 32 or 64 bits."""
+    values = (entry.crc, entry.packed, entry.size)
+    forms = [Struct("<L2Q").pack(*values)]
+    if max(values) <= _FULL_32:
+        forms.append(Struct("<3L").pack(*values))
+    return (*forms, *(b"PK\7\x08" + form for form in forms))
