@@ -5,7 +5,7 @@ from dataclasses import dataclass
 ASK_ABOVE = 64 << 10
 """Bytes of a body up to which nobody is asked: it is kept in memory, and the application sees it whole."""
 
-HEAD_RECV = 16 << 10
+HEAD_RECV = 8 << 10
 """Bytes taken from a socket at once while a head is awaited; so much may be held while a body awaits admission."""
 
 BODY_RECV = 256 << 10

@@ -12,10 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 from waitress.server import TcpWSGIServer  # type: ignore[import-untyped]
 from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
-from waitress.wasyncore import dispatcher  # type: ignore[import-untyped]
 
 from orbitalreg.errors import ConfigError
 from orbitalreg.serving.channel import Channel
@@ -105,6 +105,11 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         self._calls.append(call)
         self.pull_trigger()
 
+    def turn(self, timeout: float) -> None:
+        """One poll of at most `timeout` seconds, what it brings, and then the calls that are due. The main loop."""
+        wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
+        self.run_calls()
+
     def run_calls(self) -> None:
         while self._calls:
             self._calls.popleft()()
@@ -123,14 +128,19 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
                 channel.handle_close()
 
     def stop_accepting(self) -> None:
-        """Close the listening socket; connections that were not accepted yet are refused by the system."""
-        dispatcher.close(self)
+        """Take the connections that the system has accepted already, which it would reset, and close the socket."""
+        for _ in range(BACKLOG):
+            known = len(self._map)
+            self.handle_accept()
+            if len(self._map) == known:
+                break
+        wasyncore.dispatcher.close(self)
 
     def close(self) -> None:
         """Close everything that is open. The main loop's thread; may be called twice."""
         for channel in list(self.active_channels.values()):
             channel.handle_close()
-        self.stop_accepting()
+        wasyncore.dispatcher.close(self)
         with self._waking:
             self._awake = False
             self.trigger.close()

@@ -48,13 +48,14 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     expect_continue: bool
     body_rcv: FixedStreamReceiver | Chunks | None
 
+    waiting = False
+    wants_continue = False
+    admission: Admission | None = None
+    held = b""
+
     def __init__(self, adj: Any, folder: Path) -> None:
         super().__init__(adj)
         self.folder = folder
-        self.waiting = False
-        self.wants_continue = False
-        self.admission: Admission | None = None
-        self.held = b""
         self.since = time.monotonic()
         """When what is being received now, head or body, began."""
 

@@ -5,10 +5,10 @@ import resource
 import socket
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 
 from orbitalreg.serving.limits import HEAD_RECV, Limits
@@ -91,7 +91,7 @@ class Server:
         try:
             swept = 0.0
             while not self._stopping:
-                self._turn(_TICK)
+                self._wsgi.turn(_TICK)
                 if time.monotonic() - swept >= _TICK:
                     self._wsgi.sweep()
                     swept = time.monotonic()
@@ -110,19 +110,15 @@ class Server:
         self._wsgi.task_dispatcher.shutdown(timeout=_THREADS_END)
         self._wsgi.run_calls()
 
-    def _turn(self, timeout: float) -> None:
-        wasyncore.loop(timeout=timeout, use_poll=True, map=self._wsgi._map, count=1)
-        self._wsgi.run_calls()
-
     def _drain(self) -> None:
         self._wsgi.draining = True
         self._wsgi.stop_accepting()
         # A request that has arrived, and was not read yet, is under way too.
-        self._turn(0)
+        self._wsgi.turn(0)
         end = time.monotonic() + self._limits.grace_seconds
         self._wsgi.sweep()
         while self._wsgi.active_channels and time.monotonic() < end:
-            self._turn(min(_TICK, end - time.monotonic()))
+            self._wsgi.turn(max(0.0, min(_TICK, end - time.monotonic())))
             self._wsgi.sweep()
         if self._wsgi.active_channels:
             _log.warning("%d connection(s) cut off at the end of the grace", len(self._wsgi.active_channels))
@@ -152,8 +148,10 @@ def _connections(wanted: int) -> int:
     need = 2 * wanted + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < need:
-        soft = need if hard == resource.RLIM_INFINITY else min(need, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        raised = need if hard == resource.RLIM_INFINITY else min(need, hard)
+        with suppress(ValueError, OSError):  # the kernel may allow less than the hard limit says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= need:
         return wanted
     possible = max(1, (soft - _OTHER_FILES) // 2)

@@ -55,7 +55,7 @@ class Spool:
 
     def _overflow(self, memory: io.BytesIO) -> None:
         # Unbuffered: pieces are large, and a full disk is then reported by the write that met it, never by close().
-        self._raw = tempfile.TemporaryFile("w+b", buffering=0, dir=self._folder)
+        self._raw = tempfile.TemporaryFile("w+b", buffering=0, dir=self._folder)  # noqa: SIM115 - close() is it
         self._write(memory.getvalue())
         self._memory = None
         memory.close()
