@@ -6,18 +6,20 @@ readers go by. Here the file must be exactly: members one after another from its
 that the central directory tells of; the central directory; the end records. So no byte is left over that some other
 reader might take for something.
 
-What is needed is expanded and measured. Of other members only the declared size is judged: deflate cannot do better
-than 1032:1, and expanding 2 GB to learn that a member lies would cost seconds; installers stop at the declared size.
+What is needed is expanded and measured, and so are members with a data descriptor: a reader of streams finds their end
+by expanding them. Of others only the declared size is judged: deflate cannot do better than 1032:1, and expanding 2 GB
+to learn that a member lies would cost seconds; installers stop at the declared size.
 """
 
+import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from io import SEEK_END, RawIOBase
 from struct import Struct
-from struct import error as StructError
 from typing import NamedTuple
 
-from orbitalreg_pypi.filenames import entry_key, quoted, refuse
+from orbitalreg_pypi.filenames import check_entry_names, quoted, refuse
 
 # The largest wheels in use have about 30,000 members; at 65,536 a zip would need ZIP64 for their number.
 MAX_ENTRIES = 65_535
@@ -28,14 +30,16 @@ MAX_RATIO = 100
 RATIO_FLOOR = 64 << 20  # bytes: an archive that expands to no more than this may have any ratio
 DEFLATE_RATIO = 1032
 
+_PIECE = 64 << 10
 _STORED, _DEFLATED = 0, 8
 # Bits 1 and 2 tell the compression level, 3 of a data descriptor, 11 that the name is UTF-8; others change the reading.
 _FLAGS_ALLOWED, _HAS_DESCRIPTOR, _UTF8 = 0x080E, 0x0008, 0x0800
+_NEWEST = 63  # version 6.3 of the format, ten times
 _FULL_16, _FULL_32 = 0xFFFF, 0xFFFF_FFFF
 _END, _END64, _LOCATOR64 = Struct("<4s4H2LH"), Struct("<4sQ2H2L4Q"), Struct("<4sLQL")
 _CENTRAL, _LOCAL, _FIELD = Struct("<4s6H3L5H2L"), Struct("<4s5H3L2H"), Struct("<2H")
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075
-_FILE_KINDS = (0, 0o100000, 0o040000)  # of the Unix mode: not told, file, folder
+_FILE_MODES, _FOLDER_MODE = (0, 0o100000), 0o040000  # the kind in a Unix mode; 0 where it is not told
 
 
 def expansion_limit(size: int, at_most: int = MAX_EXPANSION) -> int:
@@ -76,7 +80,7 @@ class ZipArchive:
         entries = sorted(_entries(_take(file, end.offset, end.size), end.number), key=lambda entry: entry.offset)
         if sum(entry.size for entry in entries) > expansion_limit(size):
             refuse(f"it would expand to more than {expansion_limit(size)} bytes")
-        _check_names(entry.name for entry in entries)
+        check_entry_names(entry.name for entry in entries)
         _check_layout(file, entries, end.offset)
         self._file = file
         self.entries = {entry.name: entry for entry in entries}
@@ -86,22 +90,32 @@ class ZipArchive:
         entry = self.entries[name]
         if max(entry.size, entry.packed) > limit:
             refuse(f"its entry {quoted(name)} is larger than {limit} bytes")
-        packed = _take(self._file, _check_local(self._file, entry), entry.packed)
-        data = packed if entry.method == _STORED else _inflate(packed, entry)
-        if len(data) != entry.size or zlib.crc32(data) != entry.crc:
-            refuse(f"its entry {quoted(name)} does not have the size and checksum declared")
+        start = _check_local(self._file, entry)
+        is_stored = entry.method == _STORED
+        data = _take(self._file, start, entry.size) if is_stored else b"".join(_inflate(self._file, start, entry))
+        if zlib.crc32(data) != entry.crc:
+            refuse(f"its entry {quoted(name)} does not have the checksum declared")
         return data
 
 
-def _inflate(packed: bytes, entry: Entry) -> bytes:
+def _inflate(file: RawIOBase, start: int, entry: Entry) -> Iterator[bytes]:
+    """The content of a deflated member in pieces. Raises `UploadRefused` unless it ends where, and as, declared."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        data = inflater.decompress(packed, entry.size + 1)
-    except zlib.error:
-        refuse(f"its entry {quoted(entry.name)} is damaged")
-    if not inflater.eof or inflater.unused_data:
+    left, size = entry.packed, 0
+    file.seek(start)
+    while not inflater.eof and size <= entry.size:
+        packed = inflater.unconsumed_tail or file.read(min(left, _PIECE)) or b""
+        left -= 0 if inflater.unconsumed_tail else len(packed)
+        try:
+            piece = inflater.decompress(packed, 4 * _PIECE)
+        except zlib.error:
+            refuse(f"its entry {quoted(entry.name)} is damaged")
+        if not packed and not piece and not inflater.eof:
+            break
+        size += len(piece)
+        yield piece
+    if not inflater.eof or inflater.unused_data or left or size != entry.size:
         refuse(f"its entry {quoted(entry.name)} does not have the size declared")
-    return data
 
 
 def _take(file: RawIOBase, offset: int, size: int) -> bytes:
@@ -126,8 +140,7 @@ def _find_end(file: RawIOBase, size: int) -> _End:
     _, disk, first_disk, here, count, length, offset, comment = _END.unpack_from(tail, at)
     if at + _END.size + comment != len(tail):
         refuse("it has data after the end of the archive")
-    stop = size - tail_size + at
-    end, stop = _find_end64(file, stop, _End(count, length, offset))
+    end, stop = _find_end64(file, size - tail_size + at, _End(count, length, offset))
     if (disk, first_disk) not in ((0, 0), (_FULL_16, _FULL_16)) or here != count:
         refuse("it is one part of a divided zip archive")
     if end.number > MAX_ENTRIES or end.size > MAX_DIRECTORY:
@@ -163,19 +176,19 @@ def _entries(directory: bytes, count: int) -> Iterator[Entry]:
         for _ in range(count):
             entry, at = _entry(directory, at)
             yield entry
-    except StructError:
+    except struct.error:
         refuse("its central directory is damaged")
     if at != len(directory):
         refuse("its central directory has more than the entries declared")
 
 
 def _entry(directory: bytes, at: int) -> tuple[Entry, int]:
-    """The entry at `at` and where the next begins. Raises `StructError` at the end of the directory."""
-    signature, _, _, flags, method, _, _, *numbers = _CENTRAL.unpack_from(directory, at)
+    """The entry at `at` and where the next begins. Raises `struct.error` at the end of the directory."""
+    signature, _, needed, flags, method, _, _, *numbers = _CENTRAL.unpack_from(directory, at)
     crc, packed, size, name_size, extra_size, comment_size, disk, _, mode, offset = numbers
     name_end = at + _CENTRAL.size + name_size
     extra_end = name_end + extra_size
-    if signature != b"PK\1\2" or extra_end + comment_size > len(directory) or disk != 0:
+    if signature != b"PK\1\2" or extra_end + comment_size > len(directory) or disk or needed & 0xFF > _NEWEST:
         refuse("its central directory is damaged")
     raw_name = directory[at + _CENTRAL.size : name_end]
     name = _name(raw_name, flags)
@@ -203,7 +216,7 @@ def _extended(extra: bytes, name: str, raw_name: bytes, values: tuple[int, ...])
     told = fields.get(_ZIP64, b"")
     if len(told) != 8 * full:
         refuse(f"its entry {quoted(name)} has inconsistent ZIP64 fields")
-    wide = iter(Struct(f"<{full}Q").unpack(told))
+    wide = iter(struct.unpack(f"<{full}Q", told))
     return tuple(next(wide) if value == _FULL_32 else value for value in values)
 
 
@@ -226,7 +239,7 @@ def _check_entry(entry: Entry, kind: int) -> None:
         refuse(f"{told} is encrypted or has flags that are not supported")
     if entry.method not in (_STORED, _DEFLATED):
         refuse(f"{told} is compressed by method {entry.method}: only stored and deflate are allowed")
-    if kind not in _FILE_KINDS:
+    if kind not in _FILE_MODES and not (kind == _FOLDER_MODE and entry.is_folder):
         refuse(f"{told} is a link or a special file")
     if entry.is_folder and entry.size:
         refuse(f"{told} is a folder with content")
@@ -235,28 +248,22 @@ def _check_entry(entry: Entry, kind: int) -> None:
         refuse(f"{told} declares a size that it cannot have")
 
 
-def _check_names(names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        key = entry_key(name)
-        if key in seen:
-            refuse(f"its entry {quoted(name)} is there twice")
-        seen.add(key)
-
-
 def _check_layout(file: RawIOBase, entries: list[Entry], stop: int) -> None:
     """Demand that `entries`, which are in order of offset, fill the file up to `stop`."""
     bounds = [entry.offset for entry in entries] + [stop]
-    if bounds[0] != 0:
+    if bounds[0]:
         refuse("it has data before the first entry")
     if bounds[-2:] != sorted(bounds[-2:]):
         refuse("it has an entry beyond its central directory")
     for entry, end in zip(entries, bounds[1:], strict=True):
-        data_end = _check_local(file, entry) + entry.packed
+        start = _check_local(file, entry)
+        data_end = start + entry.packed
         if data_end > end:
             refuse(f"its entry {quoted(entry.name)} overlaps what follows it")
+        if entry.flags & _HAS_DESCRIPTOR and entry.method == _DEFLATED:
+            deque(_inflate(file, start, entry), maxlen=0)
         rest = _take(file, data_end, min(end - data_end, 25)) if data_end < end else b""
-        if rest not in (_descriptors(entry) if entry.flags & _HAS_DESCRIPTOR else (b"",)):
+        if rest not in (_descriptors(entry) if entry.flags & _HAS_DESCRIPTOR else [b""]):
             refuse(f"it has stray data after its entry {quoted(entry.name)}")
 
 
@@ -275,27 +282,19 @@ def _check_local(file: RawIOBase, entry: Entry) -> int:
         extra = _take(file, entry.offset + fixed, extra_size)
     if extra or _FULL_32 in (size, packed):
         size, packed = _extended(extra, entry.name, entry.raw_name, (size, packed))
+    later = (0, 0, 0) if entry.flags & _HAS_DESCRIPTOR else None  # a data descriptor tells the values after the data
     if not (
         signature == b"PK\3\4"
         and (flags, method, name_size) == (entry.flags, entry.method, len(entry.raw_name))
         and block[_LOCAL.size : fixed] == entry.raw_name
-        and _same_or_later((crc, packed, size), entry)
+        and (crc, packed, size) in ((entry.crc, entry.packed, entry.size), later)
     ):
         refuse(f"the local header of its entry {quoted(entry.name)} disagrees with the central directory")
     return entry.offset + fixed + extra_size
 
 
-def _same_or_later(told: tuple[int, int, int], entry: Entry) -> bool:
-    """Whether a local header tells the entry's values, or zeros because a data descriptor follows."""
-    if told == (entry.crc, entry.packed, entry.size):
-        return True
-    return bool(entry.flags & _HAS_DESCRIPTOR) and told == (0, 0, 0)
-
-
-def _descriptors(entry: Entry) -> tuple[bytes, ...]:
+def _descriptors(entry: Entry) -> list[bytes]:
     """The forms of the entry's data descriptor: with or without a signature, with 32 or 64 bits."""
     values = (entry.crc, entry.packed, entry.size)
-    forms = [Struct("<L2Q").pack(*values)]
-    if max(values) <= _FULL_32:
-        forms.append(Struct("<3L").pack(*values))
-    return (*forms, *(b"PK\7\x08" + form for form in forms))
+    forms = [struct.pack(form, *values) for form in ("<L2Q", "<3L") if form == "<L2Q" or max(values) <= _FULL_32]
+    return forms + [b"PK\7\x08" + form for form in forms]

@@ -25,7 +25,8 @@ MAX_DOCUMENT = 16 << 20  # bytes of METADATA or PKG-INFO
 MAX_FIELDS = 20_000
 MAX_LINES = 250_000  # of the header, where old files keep the description: parsing takes about 2 us for each
 MAX_REQUIREMENTS = 1 << 20  # characters in all Requires-Dist together: validation takes about 1 us for each
-MAX_SPECIFIER = 1024  # characters of Requires-Python
+# Characters of any other field that is validated: the time for Description-Content-Type grows by its length squared.
+MAX_VALUE = 4096
 
 VERSIONS = ("1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6")
 _OLDEST_READING: Final = "2.1"
@@ -129,22 +130,23 @@ def _fields(header: str, version: str) -> dict[str, Any]:
     for attribute, field in _VALIDATED.items():
         value = getattr(distribution, attribute, None)
         if isinstance(value, str):
-            value = _present(value)
+            value = _present(value.strip())
         elif value:
-            value = [item for item in value if _present(item)]
+            value = [item.strip() for item in value if _present(item.strip())]
         if value:
             fields[field] = value
     return fields
 
 
 def _check_sizes(fields: dict[str, Any]) -> None:
-    requirements = fields.get("requires_dist", ())
+    requirements = fields.get("requires_dist", [])
     if sum(map(len, requirements)) > MAX_REQUIREMENTS:
         refuse(f"its Requires-Dist fields are longer than {MAX_REQUIREMENTS} characters together")
-    specifier = fields.get("requires_python", "")
-    if len(specifier) > MAX_SPECIFIER:
-        refuse(f"its Requires-Python is longer than {MAX_SPECIFIER} characters")
-    for value in (*requirements, specifier):
+    for field in fields.keys() - {"requires_dist"}:
+        values = [fields[field]] if isinstance(fields[field], str) else fields[field]
+        if max(map(len, values)) > MAX_VALUE:
+            refuse(f"its {field} is longer than {MAX_VALUE} characters")
+    for value in (*requirements, fields.get("requires_python", "")):
         if _CONTROL.search(value):
             refuse(f"its metadata has a control character in {quoted(value)}")
 
@@ -164,7 +166,7 @@ def _validate(fields: dict[str, Any]) -> None:
 def _plain(error: Exception, field: str) -> str:
     """One printable ASCII line that says what packaging found."""
     text = str(error) if isinstance(error, ValueError) else f"{field} cannot be read"
-    return " ".join(text.encode("ascii", "backslashreplace").decode("ascii").split())[:200]
+    return " ".join(_CONTROL.sub(" ", text.encode("ascii", "backslashreplace").decode("ascii")).split())[:200]
 
 
 def _normal(normalizer: Callable[[str], str], field: str, value: str | None) -> str:

@@ -9,6 +9,7 @@ expanded, since links, and what follows the end, can be anywhere; nothing of it 
 
 import re
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import SEEK_END, RawIOBase
@@ -22,12 +23,12 @@ MAX_EXPANSION = 1 << 30  # bytes; all of them are expanded, at 300 MB/s or more
 MAX_EXTENSION = 64 << 10  # bytes of one extended header: names, times and attributes of one member
 MAX_PADDING = 1 << 20  # bytes of zeros after the end; tar's blocking factor makes 10 KiB of them
 
-_BLOCK, _CHUNK = 512, 64 << 10
-_ZEROS = bytes(_BLOCK)
+_BLOCK, _CHUNK, _ZEROS = 512, 64 << 10, bytes(512)
 _FILES, _HARD_LINK, _SYMLINK, _FOLDER = b"0\x007", b"1", b"2", b"5"
 _LONG_NAME, _LONG_LINK, _PAX, _PAX_GLOBAL = b"L", b"K", b"x", b"g"
-_OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0]*")
+_OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 _PAX_RECORD = re.compile(rb"([0-9]{1,6}) ([^=\n]{1,255})=")
+_NO_DOCUMENT = "it has no PKG-INFO in its top folder, or an empty one"
 _UNSAFE_TARGET = re.compile(r"[\x00-\x1f\x7f\\]|^[A-Za-z]:|^/|^$")
 
 
@@ -51,9 +52,7 @@ def _read_zip(file: RawIOBase) -> bytes:
     for entry in archive.entries.values():
         tree.add(Member(entry.name.removesuffix("/"), "folder" if entry.is_folder else "file", entry.size, ""))
     name = f"{tree.top}/PKG-INFO"
-    if name not in archive.entries:
-        refuse("it has no PKG-INFO in its top folder")
-    return archive.read(name, MAX_DOCUMENT)
+    return archive.read(name, MAX_DOCUMENT) if name in archive.entries else refuse(_NO_DOCUMENT)
 
 
 def _read_tar(file: RawIOBase) -> bytes:
@@ -65,9 +64,7 @@ def _read_tar(file: RawIOBase) -> bytes:
         if member.kind == "file" and member.name == f"{tree.top}/PKG-INFO":
             document = stream.take(member.size, MAX_DOCUMENT, "PKG-INFO")
     tree.check_links()
-    if document is None:
-        refuse("it has no PKG-INFO in its top folder")
-    return document
+    return document or refuse(_NO_DOCUMENT)
 
 
 @dataclass(slots=True)
@@ -86,7 +83,7 @@ class _Tree:
             refuse(f"its entry {quoted(member.name)} is not inside its one top folder {quoted(self.top)}")
         if key in self.kinds and not self.kinds[key] == member.kind == "folder":
             refuse(f"its entry {quoted(member.name)} is there twice")
-        if len(self.kinds) > MAX_ENTRIES:
+        if len(self.kinds) >= MAX_ENTRIES:
             refuse(f"it has more than {MAX_ENTRIES} entries")
         if member.kind == "link":
             _check_symlink(key, member.target)
@@ -96,10 +93,11 @@ class _Tree:
 
     def check_links(self) -> None:
         """Refuse an entry below a symbolic link: it would be written where the link leads."""
-        links = {key for key, kind in self.kinds.items() if kind == "link"}
-        for key in self.kinds if links else ():
-            if any(key[:at] in links for at, letter in enumerate(key) if letter == "/"):
-                refuse(f"its entry {quoted(key)} is below a link")
+        links = [f"{key}/" for key, kind in self.kinds.items() if kind == "link"]
+        keys = sorted(self.kinds) if links else []
+        for link in links:
+            if any(key.startswith(link) for key in keys[bisect_left(keys, link) :][:1]):
+                refuse(f"its entry {quoted(link)} is a link with entries below it")
 
 
 def _check_symlink(key: str, target: str) -> None:
@@ -109,9 +107,7 @@ def _check_symlink(key: str, target: str) -> None:
     start it climbs from the link's own folder, which is no link (see `check_links`).
     """
     segments = [segment for segment in target.split("/") if segment not in ("", ".")]
-    climb = 0
-    while climb < len(segments) and segments[climb] == "..":
-        climb += 1
+    climb = next((at for at, segment in enumerate(segments) if segment != ".."), len(segments))
     if _UNSAFE_TARGET.search(target) or ".." in segments[climb:] or climb >= key.count("/"):
         refuse(f"its link {quoted(key)} leads out of the top folder, or may")
 
@@ -218,9 +214,7 @@ def _padded(size: int) -> int:
 
 def _check_header(block: bytes) -> tuple[bytes, int]:
     """A header block's type and size, once its checksum is right."""
-    told = _number(block[148:156])
-    total = sum(block) - sum(block[148:156]) + 8 * 0x20
-    if told != total:
+    if _number(block[148:156]) != sum(block) - sum(block[148:156]) + 8 * 0x20:
         refuse("it has a damaged header, or is no tar archive")
     # GNU's older format has other things in the place of the prefix: then readers disagree about the name.
     if block[257:263] != b"ustar\0" and any(block[345:500]):
@@ -239,15 +233,20 @@ def _number(text: bytes) -> int:
 
 
 def _extend(extensions: dict[bytes, bytes], kind: bytes, data: bytes) -> None:
-    """Note what an extended header says of the next member: b"path", b"linkpath" and b"size"."""
+    """Note what an extended header says of the next member: b"path", b"linkpath" and b"size".
+
+    PAX and GNU headers before one member, or two of a kind, are refused: readers differ in which of them counts.
+    """
     if kind in (_LONG_NAME, _LONG_LINK):
         records = {b"path" if kind == _LONG_NAME else b"linkpath": data.rstrip(b"\0")}
     else:
         records = _pax_records(data)
     told = {key: value for key, value in records.items() if key in (b"path", b"linkpath", b"size")}
-    if told.keys() & extensions.keys() or (told and kind == _PAX_GLOBAL):
+    if kind in extensions or (extensions and _PAX in (kind, *extensions)) or (told and kind == _PAX_GLOBAL):
         refuse("its extended headers contradict each other")
     extensions.update(told)
+    if kind != _PAX_GLOBAL:
+        extensions[kind] = b""
 
 
 def _pax_records(data: bytes) -> dict[bytes, bytes]:
@@ -269,25 +268,22 @@ def _member(block: bytes, kind: bytes, size: int, extensions: dict[bytes, bytes]
     prefix = _text(block[345:500])
     name = _text(block[:100])
     name = _text(extensions[b"path"]) if b"path" in extensions else f"{prefix}/{name}" if prefix else name
-    if (told := extensions.get(b"size")) is not None:
-        if not told.isdigit() or len(told) > 18:
-            refuse("it has a damaged extended header")
-        size = int(told)
+    # Only above 8 GiB would the header have too little room; where the two differ, readers lose step with each other.
+    if extensions.get(b"size", b"%d" % size) != b"%d" % size:
+        refuse(f"its entry {quoted(name)} has two sizes")
     target = _text(extensions.get(b"linkpath", block[157:257]))
-    what = _kind(kind, name)
+    what = _kind(kind, name, block[:100].rstrip(b"\0").endswith(b"/"))
     if what != "file" and size:
         refuse(f"its entry {quoted(name)} is a {what} with content")
     return Member(_relative(name), what, size, _relative(target) if what == "hard link" else target)
 
 
-def _kind(kind: bytes, name: str) -> str:
+def _kind(kind: bytes, name: str, has_slash: bool) -> str:
     if kind in _FILES:
-        # Before ustar, a folder was a file whose name ends in a slash.
-        return "folder" if kind == b"\0" and name.endswith("/") else "file"
+        # Before ustar, a folder was a file whose name ends in a slash: the name in the header itself, to some readers.
+        return "folder" if kind == b"\0" and (has_slash or name.endswith("/")) else "file"
     known = {_FOLDER: "folder", _SYMLINK: "link", _HARD_LINK: "hard link"}.get(kind)
-    if known is None:
-        refuse(f"its entry {quoted(name)} is a device, a sparse file or of another special type")
-    return known
+    return known or refuse(f"its entry {quoted(name)} is a device, a sparse file or of another special type")
 
 
 def _text(data: bytes) -> str:
