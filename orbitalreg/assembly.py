@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Semaphore
 
 from sqlite_utils import Database
 
@@ -105,7 +106,9 @@ def assemble(settings: Settings) -> Registry:
         catalog,
         store,
         Accounts(catalog),
-        Desk(catalog, store, Inspector(), settings.server.max_upload),
+        Desk(
+            catalog, store, Inspector(), settings.server.max_upload, Semaphore(max(1, settings.server.threads * 3 // 4))
+        ),
         Curator(catalog),
         UsageRecorder(catalog),
     )

@@ -23,9 +23,12 @@ class FilesystemBlobStore(BlobStore):
             raise ConfigError([f"storage.{key}: the filesystem backend has no such key" for key in sorted(options)])
         self._root = data / "blobs"
         self._staging = data / "staging"
+        self._durable: set[Path] = set()
+        """Shards whose place in the root this process has synced; one that another has just made may not be yet."""
         try:
             for folder in (self._root, self._staging):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            sync(data)
         except OSError as error:
             raise StorageFailed(f"the blob store {self._root} cannot be made: {error}") from error
 
@@ -37,9 +40,10 @@ class FilesystemBlobStore(BlobStore):
         target = self._path(key)
         try:
             sync(staged)
-            if not target.parent.exists():
+            if target.parent not in self._durable or not target.parent.exists():
                 target.parent.mkdir(mode=0o700, exist_ok=True)
                 sync(self._root)
+                self._durable.add(target.parent)
             os.rename(staged, target)
             sync(target.parent)
         except OSError as error:

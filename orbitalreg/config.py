@@ -72,12 +72,18 @@ def _public_url(text: Any) -> str:
     return text.rstrip("/")
 
 
+def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    if not isinstance(text, str):  # a number would be taken for an address
+        raise TypeError(text)
+    return ipaddress.ip_network(text)
+
+
 Size = Annotated[int, _checked(parse_size, 'a size such as "512KiB", "100MiB" or "1GiB"')]
 Listen = Annotated[tuple[str, int], _checked(parse_listen, '"HOST:PORT", for example "127.0.0.1:8080"')]
 PublicUrl = Annotated[str, _checked(_public_url, 'an address such as "https://orbitalreg.example.com"')]
 Network = Annotated[
     ipaddress.IPv4Network | ipaddress.IPv6Network,
-    _checked(ipaddress.ip_network, 'an address or network such as "127.0.0.1" or "10.0.0.0/8"'),
+    _checked(_network, 'an address or network such as "127.0.0.1" or "10.0.0.0/8"'),
 ]
 NameKey = Annotated[
     str, _checked(lambda text: valid_name(text, "name"), "a name of a-z, 0-9, '.', '_' and '-', at most 64 long")
@@ -184,30 +190,39 @@ def load(file: Path) -> Settings:
 
 def from_dict(raw: Mapping[str, Any], base: Path) -> Settings:
     """Settings from parsed TOML; `base` is what relative paths are relative to. Raises `ConfigError`."""
-    problems: list[str] = []
-    expanded = _expand(raw, (), problems)
+    unset: list[tuple[tuple[str, ...], str]] = []
+    expanded = _expand(raw, (), unset)
+    problems = [
+        f"{_dotted(path)}: the environment has no variable {name}; set it or write the value" for path, name in unset
+    ]
     try:
         settings = Settings.model_validate(expanded)
     except ValidationError as error:
-        problems += [_problem(dict(fault), raw) for fault in error.errors()]
+        told = {path for path, _ in unset}
+        problems += [
+            _problem(dict(fault), raw) for fault in error.errors() if tuple(map(str, fault["loc"])) not in told
+        ]
     if problems:
         raise ConfigError(problems)
     path = base / settings.data.path.expanduser()
     return settings.model_copy(update={"data": DataSettings(path=path)})
 
 
-def _expand(value: Any, path: tuple[str, ...], problems: list[str]) -> Any:
-    """`value` with `${NAME}` replaced from the environment, in every string of the tree."""
+def _expand(value: Any, path: tuple[str, ...], unset: list[tuple[tuple[str, ...], str]]) -> Any:
+    """`value` with `${NAME}` replaced from the environment, in every string of the tree.
+
+    Where there is no such variable, the key's path and the name go to `unset`.
+    """
     if isinstance(value, Mapping):
-        return {key: _expand(item, (*path, str(key)), problems) for key, item in value.items()}
+        return {key: _expand(item, (*path, str(key)), unset) for key, item in value.items()}
     if isinstance(value, list):
-        return [_expand(item, (*path, str(number)), problems) for number, item in enumerate(value)]
+        return [_expand(item, (*path, str(number)), unset) for number, item in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def replace(match: re.Match[str]) -> str:
         if match[1] not in os.environ:
-            problems.append(f"{_dotted(path)}: the environment has no variable {match[1]}; set it or write the value")
+            unset.append((path, match[1]))
         return os.environ.get(match[1], "")
 
     return _VARIABLE.sub(replace, value)
@@ -223,7 +238,8 @@ def _problem(fault: dict[str, Any], raw: Mapping[str, Any]) -> str:
         return f"{_dotted(path)}: there is no such key; {hint}"
     if fault["type"] == "missing":
         return f"{_dotted(path)}: is missing; it must be given"
-    return f"{_dotted(path)}: found {_written(raw, path)}; it must be {_expected(fault)}"
+    found = repr(path[-1]) if fault["loc"][-1] == "[key]" else _written(raw, path)
+    return f"{_dotted(path)}: found {found}; it must be {_expected(fault)}"
 
 
 _EXPECTED = {
@@ -236,10 +252,14 @@ _EXPECTED = {
     "path_type": "a path",
 }
 
+_BOUNDS = {"greater_than_equal": "at least {ge}", "less_than_equal": "at most {le}"}
+
 
 def _expected(fault: dict[str, Any]) -> str:
     if fault["type"] == "enum":
         return f"one of: {fault['ctx']['expected']}"
+    if fault["type"] in _BOUNDS:
+        return _BOUNDS[fault["type"]].format(**fault["ctx"])
     return str(_EXPECTED.get(fault["type"], fault["msg"]))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from orbitalreg.catalog import SQLITE_VERSION
+from orbitalreg.catalog import FILENAME, SQLITE_VERSION
 
 GOOD, WARNING, BAD = "good", "warn", "bad"
 SOUND_SQLITE = (3, 51, 3)
@@ -85,7 +85,7 @@ def _permissions(data: Path, existing: Path) -> Finding:
 
 
 def _times_of(data: Path) -> Iterator[float]:
-    for name in ("catalog.sqlite3", "catalog.sqlite3-wal"):
+    for name in (FILENAME, f"{FILENAME}-wal"):
         if (data / name).exists():
             yield (data / name).stat().st_mtime
 

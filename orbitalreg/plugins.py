@@ -98,20 +98,34 @@ class Plugins:
         """Call a collecting hook on one plugin at a time, so that a fault names the plugin it is in."""
         classes: list[type[T]] = []
         owners: dict[str, str] = {}
-        for plugin in self._manager.get_plugins():
-            plugin_name = self._manager.get_name(plugin) or repr(plugin)
+        for plugin_name, plugin in self._manager.list_name_plugin():  # in the order of their registration
             others = [other for other in self._manager.get_plugins() if other is not plugin]
             caller: Any = self._manager.subset_hook_caller(hook, others)
-            for cls in (cls for returned in caller() for cls in returned):
-                if not (isinstance(cls, type) and issubclass(cls, kind)):
-                    raise PluginError(f"plugin {plugin_name!r}: {hook} must return classes of {kind.__name__}")
-                name = getattr(cls, "name", "")
+            for cls in _called(caller, plugin_name, hook):
+                name = _checked_name(cls, kind, plugin_name, hook)
                 if owners.setdefault(name, plugin_name) != plugin_name:
                     raise PluginError(
                         f"plugins {owners[name]!r} and {plugin_name!r} both bring {kind.__name__} {name!r}"
                     )
                 classes.append(cls)
         return classes
+
+
+def _called(caller: Any, plugin_name: str, hook: str) -> list[Any]:
+    try:
+        return [cls for returned in caller() for cls in returned]
+    except Exception as error:  # foreign code: whatever it raises, the operator must learn which plugin it was
+        raise PluginError(f"plugin {plugin_name!r}: {hook} failed: {error}") from error
+
+
+def _checked_name(cls: Any, kind: type, plugin_name: str, hook: str) -> str:
+    """The name of a class that a hook returned. Raises `PluginError` for anything else, and for half a class."""
+    if not (isinstance(cls, type) and issubclass(cls, kind)):
+        raise PluginError(f"plugin {plugin_name!r}: {hook} must return classes of {kind.__name__}")
+    lacking = [*sorted(getattr(cls, "__abstractmethods__", ())), *([] if hasattr(cls, "name") else ["name"])]
+    if lacking:
+        raise PluginError(f"plugin {plugin_name!r}: {cls.__name__} is abstract: it lacks {', '.join(lacking)}")
+    return str(cls.name)  # type: ignore[attr-defined]  # every kind has one
 
 
 def _distribution(point: EntryPoint) -> str:

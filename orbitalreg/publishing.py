@@ -6,9 +6,10 @@ durably, and only then answer.
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from threading import Semaphore
 
 from sqlite_utils import Database
 from ulid import ULID
@@ -31,6 +32,8 @@ from orbitalreg.model import (
     now,
 )
 
+PLACE_SECONDS = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -40,6 +43,18 @@ class Desk:
     store: BlobStore
     inspector: Inspector
     max_upload: int
+    places: Semaphore
+    """As many as may publish at a time: below the number of threads, so that uploads never starve reads."""
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """One of the places, after a short wait. Raises `Busy`."""
+        if not self.places.acquire(timeout=PLACE_SECONDS):
+            raise Busy("too many uploads are under way; try again")
+        try:
+            yield
+        finally:
+            self.places.release()
 
     def room_for(self, size: int) -> None:
         """Raises `NoSpace` where `size` more bytes would leave the file system too full."""

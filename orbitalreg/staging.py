@@ -28,13 +28,12 @@ HASHERS: dict[str, Callable[[], Any]] = {
 
 
 class StagedUpload:
-    """Received bytes with their digests. Valid within `receive`; `taken` once the store has moved them."""
+    """Received bytes with their digests. Valid within `receive`."""
 
     def __init__(self, path: Path, filename: str, size: int, digests: dict[str, str]) -> None:
         self.path = path
         self.filename = filename
         self.size = size
-        self.taken = False
         self._digests = digests
 
     def digest(self, algorithm: str) -> str:
@@ -49,26 +48,24 @@ class StagedUpload:
 def receive(
     folder: Path, stream: Readable, filename: str, algorithms: Sequence[str], limit: int
 ) -> Iterator[StagedUpload]:
-    """Stage what `stream` holds, at most `limit` bytes. The file is gone at the end unless it was taken.
+    """Stage what `stream` holds, at most `limit` bytes. The file is gone at the end, where nobody moved it.
 
     Raises `TooLarge`, `NoSpace`, `StorageFailed`.
     """
     path = folder / f"{ULID()}.part"
     hashers = {name: HASHERS[name]() for name in {"sha256", *algorithms}}
     descriptor = _create(path)
-    upload = None
     try:
         size = _copy(stream, descriptor, list(hashers.values()), limit)
-        upload = StagedUpload(path, filename, size, {name: hasher.hexdigest() for name, hasher in hashers.items()})
-        yield upload
+        yield StagedUpload(path, filename, size, {name: hasher.hexdigest() for name, hasher in hashers.items()})
     finally:
-        if upload is None or not upload.taken:
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         os.close(descriptor)
 
 
 def _create(path: Path) -> int:
     """A new empty file, locked. One that a sweep took for a left-over before it was locked is made again."""
+    descriptor = None
     try:
         while True:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -76,7 +73,11 @@ def _create(path: Path) -> int:
             if os.fstat(descriptor).st_nlink:
                 return descriptor
             os.close(descriptor)
+            descriptor = None
     except OSError as error:
+        if descriptor is not None:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
         raise _failed(error) from error
 
 

@@ -24,11 +24,16 @@ SQLITE_VERSION: str = sqlite3.sqlite_version
 class Catalog:
     """The tables of one data folder. Thread-safe; a forked child makes its own."""
 
-    def __init__(self, data: Path) -> None:
-        """Open or create the catalog in the folder `data`, and migrate it. Raises `StorageFailed`."""
+    def __init__(self, data: Path, *, look_only: bool = False) -> None:
+        """Open or create the catalog in the folder `data`, and migrate it. Raises `StorageFailed`.
+
+        `look_only` is for reading a catalog that exists without changing it.
+        """
         self._path = data / FILENAME
         self._local = threading.local()
         self._write_lock = threading.Lock()
+        if look_only:
+            return
         try:
             data.mkdir(parents=True, exist_ok=True)
             self._connect().enable_wal()
@@ -73,6 +78,13 @@ class Catalog:
                 if isinstance(error, sqlite3.OperationalError):
                     raise _translated(error) from error
                 raise
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        db: Database | None = getattr(self._local, "db", None)
+        if db is not None:
+            db.close()
+            del self._local.db
 
     def check(self) -> None:
         """One round trip. Raises `StorageFailed` where the catalog cannot be read."""

@@ -7,7 +7,7 @@ from orbitalreg.cli import packages, serve, setup, tokens
 from orbitalreg.cli.common import Group
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="orbitalreg")
 def main() -> None:
     """A self-hosted registry for teams that publish and install packages."""

@@ -1,16 +1,19 @@
 """`orbitalreg serve`."""
 
+import json
 import logging
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from orbitalreg import config
 from orbitalreg.assembly import Registry, assemble, read_settings
-from orbitalreg.cli.common import config_option, local_actor
+from orbitalreg.cli.common import config_option, json_option, local_actor
 from orbitalreg.errors import ConfigError
 from orbitalreg.model import Grant, Right
-from orbitalreg.serving import Server, install_signals
+from orbitalreg.serving import Server, authority, bind, install_signals, supervise
 from orbitalreg.web.app import WSGIApplication, create_app
 from orbitalreg.web.auth import FORM_ALLOWANCE
 from orbitalreg.web.context import configure_logging
@@ -22,24 +25,46 @@ logger = logging.getLogger(__name__)
 
 @click.command()
 @config_option
+@json_option
 @click.option("--listen", metavar="HOST:PORT", help="Instead of [server] listen; port 0 picks one.")
-def serve(config_file: str | None, listen: str | None) -> None:
+@click.option(
+    "--processes", type=click.IntRange(1, 256), default=1, help="How many processes share the port; else one."
+)
+def serve(config_file: str | None, listen: str | None, processes: int, as_json: bool) -> None:
     """Run the server until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
     configure_logging()
     registry = assemble(read_settings(config_file))
-    host, port = _listen(listen) if listen else registry.settings.server.listen
+    listener = bind(*(_listen(listen) if listen else registry.settings.server.listen))
+    url = f"http://{authority(*listener.getsockname()[:2])}"
+    _welcome(registry, url, config.find_file(config_file))
+
+    def say_ready() -> None:
+        click.echo(json.dumps({"listening": url}) if as_json else f"orbitalreg: listening on {url}")
+
+    if processes == 1:
+        _serve(registry, listener, config_file, say_ready)
+    else:
+        registry.close()
+        registry.catalog.close()  # no connection may cross a fork
+        supervise(
+            processes,
+            lambda ready: _serve(assemble(read_settings(config_file)), listener, config_file, ready),
+            say_ready,
+        )
+
+
+def _serve(registry: Registry, listener: socket.socket, config_file: str | None, ready: Callable[[], None]) -> None:
+    """Serve in this process until a signal ends it."""
     running = _Running(registry, create_app(registry), config_file)
     server = Server(
         running.application,
-        host=host,
-        port=port,
+        listener=listener,
         spool=registry.settings.data.path / "spool",
         threads=registry.settings.server.threads,
         max_body=registry.settings.server.max_upload + FORM_ALLOWANCE,
     )
     install_signals(server, lambda: running.reload(server))
-    _welcome(registry, server.url, config.find_file(config_file))
-    click.echo(f"orbitalreg: listening on {server.url}")
+    ready()
     server.run()
     running.registry.close()
 

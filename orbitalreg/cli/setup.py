@@ -7,7 +7,7 @@ import click
 from orbitalreg import config, machine
 from orbitalreg import plugins as plugin_registry
 from orbitalreg.assembly import check_plugins, conflicts, detached, read_settings
-from orbitalreg.catalog import Catalog
+from orbitalreg.catalog import FILENAME, Catalog
 from orbitalreg.cli.common import config_option, json_option, print_json, print_rows
 from orbitalreg.cli.template import starting_file
 from orbitalreg.errors import ConfigError
@@ -16,18 +16,24 @@ from orbitalreg.plugins import Plugins
 
 @click.command()
 @click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
-def init(folder: Path) -> None:
+@click.option(
+    "--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="Write this file instead."
+)
+@json_option
+def init(folder: Path, config_file: Path | None, as_json: bool) -> None:
     """Write a commented orbitalreg.toml into a folder (this one). An existing file is never touched."""
-    target = folder / config.DEFAULT_FILE
+    target = config_file or folder / config.DEFAULT_FILE
     text = starting_file(Plugins.load_all())
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         with open(target, "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise ConfigError([f"{target}: is there already; edit it, or remove it first"]) from None
     except OSError as error:
         raise ConfigError([f"{target}: cannot be written: {error.strerror}"]) from error
+    if as_json:
+        return print_json({"wrote": str(target)})
     click.echo(f"wrote {target}; next: orbitalreg check --config {target}")
 
 
@@ -39,8 +45,8 @@ def check(config_file: str | None, as_json: bool) -> None:
     settings = read_settings(config_file)
     check_plugins(settings)
     left: list[str] = []
-    if (settings.data.path / "catalog.sqlite3").exists():
-        catalog = Catalog(settings.data.path)
+    if (settings.data.path / FILENAME).exists():
+        catalog = Catalog(settings.data.path, look_only=True)
         if problems := conflicts(catalog, settings):
             raise ConfigError(problems)
         left = [str(row.address) for row in detached(catalog, settings)]

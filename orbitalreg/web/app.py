@@ -27,6 +27,7 @@ def create_app(registry: Registry, log: AccessLog | None = None) -> WSGIApplicat
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     app.add_middleware(RequestContext(registry.settings.server.trusted_proxies, log or AccessLog()))
     app.add_middleware(Gate(registry.accounts, registry.usage, registry.desk))
+    app.resp_options.default_media_type = "text/plain"
     problems.install(app)
     routes: list[tuple[str, Any]] = [
         ("/", Home(registry)),

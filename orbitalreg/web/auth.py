@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -50,6 +51,7 @@ class Gate:
         self._accounts = accounts
         self._usage = usage
         self._desk = desk
+        self._admitting = threading.Lock()
 
     def process_resource(self, req: falcon.Request, resp: falcon.Response, resource: Any, params: Any) -> None:
         """Raises `Unauthenticated`, `Forbidden`, `NotFound`, `TooLarge`, `NoSpace`."""
@@ -84,11 +86,12 @@ class Gate:
             raise TooLarge(
                 f"{length} bytes are more than [server] max_upload allows here" if limit else "no body is taken here"
             )
-        pending = admission.pending_bytes if admission is not None else 0
-        self._desk.room_for(2 * length + pending)  # once while it is received, once as the file
-        if admission is not None:
+        if admission is None:
+            return self._desk.room_for(length)
+        with self._admitting:  # what is granted counts for the next: two may not both be promised the last room
+            self._desk.room_for(2 * length + admission.pending_bytes)  # once while it is received, once as the file
             admission.grant()
-            resp.complete = True
+        resp.complete = True
 
 
 def credentials(header: str) -> tuple[str | None, str]:

@@ -17,6 +17,8 @@ from orbitalreg.web.replies import Presenter
 
 Responder = Callable[..., None]
 
+_BEFORE = len(["", "format", "project", "repository"])  # segments of a path ahead of what an adapter routes
+
 
 class FormatResource:
     """One address of one format: asks the adapter what to show, and shows it."""
@@ -66,7 +68,8 @@ class FormatResource:
                 replies.text(resp, reply)
 
     def _write(self, req: falcon.Request, resp: falcon.Response, **fields: str) -> None:
-        reply = self._routes[req.method].handler(req, self._publisher(req), **fields)
+        with self._registry.desk.place():
+            reply = self._routes[req.method].handler(req, self._publisher(req), **fields)
         assert isinstance(reply, TextReply)
         replies.text(resp, reply)
 
@@ -135,6 +138,6 @@ def _redirect(req: falcon.Request, resp: falcon.Response, location: str) -> None
 
 def _renamed(path: str, written: str, normal: str) -> str:
     """The relative address of the same place with the package's name in its normal form."""
-    before, _, after = path.rpartition(f"/{written}")
-    climbs = after.count("/")
-    return ("../" * climbs or "./") + normal + after if before else normal
+    segments = path.split("/")
+    after = segments[segments.index(written, _BEFORE) + 1 :]
+    return "/".join([*([".."] * len(after) or ["."]), normal, *after])

@@ -13,12 +13,15 @@ GZIP_LEVEL = 6
 
 
 class Page:
-    """Bytes ready to be sent, with a strong ETag for each of their two encodings."""
+    """Bytes ready to be sent, with a strong ETag for each of their two encodings.
+
+    The type counts: a cache that is told by a 304 to go on must not serve the bytes as another type.
+    """
 
     def __init__(self, body: bytes, content_type: str) -> None:
         self.body = body
         self.content_type = content_type
-        self._tag = hashlib.sha256(body).hexdigest()[:32]
+        self._tag = hashlib.sha256(content_type.encode() + b"\n" + body).hexdigest()[:32]
 
     @cached_property
     def compressed(self) -> bytes:

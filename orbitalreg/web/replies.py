@@ -16,7 +16,10 @@ from orbitalreg.web.pages import Page, PageCache
 PAGE_CACHING = "max-age=0, must-revalidate"
 FILE_CACHING = "max-age=31536000, immutable"
 
-_RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
+STREAM_FROM = 64 << 10
+"""From here on a page is sent as a file over the kept bytes, so that no slow reader holds a copy of his own."""
+
+_RANGE = re.compile(r"bytes=(?:([0-9]{1,99})-([0-9]{0,99})|-([0-9]{1,99}))")
 
 
 class Presenter:
@@ -165,7 +168,11 @@ def _send_page(req: falcon.Request, resp: falcon.Response, page: Page, vary: str
     resp.content_type = page.content_type
     if compressed:
         resp.set_header("Content-Encoding", "gzip")
-    resp.data = page.compressed if compressed else page.body
+    body = page.compressed if compressed else page.body
+    if len(body) >= STREAM_FROM and req.method != "HEAD":
+        resp.set_stream(io.BytesIO(body), len(body))
+    else:
+        resp.data = body
 
 
 def _common_headers(req: falcon.Request, resp: falcon.Response, etag: str, caching: str, vary: str = "") -> None:

@@ -1,0 +1,52 @@
+# Everything runs in a virtual environment that these targets make. Another interpreter: make PYTHON=python3.13 test
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PROJECTS := pyproject.toml plugins/plugin_pypi/pyproject.toml
+CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format lint types layers docs crash clean
+
+help:  ## what there is to make
+	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+$(BIN)/orbitalreg: $(PROJECTS)
+	@$(PYTHON) -c 'import sys; sys.exit("OrbitalReg needs Python 3.11 or later; try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -e plugins/plugin_pypi
+	@touch $@
+
+$(BIN)/.developer: $(BIN)/orbitalreg requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+serve: $(BIN)/orbitalreg  ## a running server on the embedded default, in this folder
+	@$(BIN)/orbitalreg serve
+
+test: $(BIN)/.developer  ## every test that takes no more than a few minutes in all
+	$(BIN)/python -m pytest tests/unit tests/web tests/docs plugins/plugin_pypi/tests
+	$(BIN)/python -m pytest tests/e2e
+
+check: format lint types layers test docs  ## all that must hold before a change lands
+
+format: $(BIN)/.developer  ## layout of the code
+	$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff --quiet .; exit 1; }
+
+lint: $(BIN)/.developer  ## faults that a linter sees
+	$(BIN)/ruff check --quiet .
+
+types: $(BIN)/.developer  ## strict types
+	$(BIN)/mypy $(CODE)
+
+layers: $(BIN)/.developer  ## imports run downward
+	$(BIN)/lint-imports
+
+docs: $(BIN)/.developer  ## the documentation against the code
+	$(BIN)/python -m pytest tests/docs
+
+crash: $(BIN)/.developer  ## 200 SIGKILLs during uploads; some minutes
+	ORBITALREG_CRASHES=200 $(BIN)/python -m pytest tests/e2e/test_crash.py
+
+clean:  ## remove what was made here; data stays
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,93 @@
+"""Several server processes on one listening socket, and the parent that watches over them."""
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+RESTART_SECONDS = 1.0
+"""At least so long between two starts of a child, so that one that cannot start does not spin."""
+
+_log = logging.getLogger(__name__)
+
+
+def supervise(count: int, child: Callable[[Callable[[], None]], None], on_ready: Callable[[], None]) -> None:
+    """Fork `count` children, each of which runs `child(ready)`, and replace those that die until told to stop.
+
+    A child calls `ready` once it serves; when all have, `on_ready` is called here. SIGTERM and SIGINT are passed on
+    and end this call after the last child; SIGHUP is passed on. Main thread only, before any other thread is started.
+    """
+    _Supervisor(count, child).run(on_ready)
+
+
+class _Supervisor:
+    def __init__(self, count: int, child: Callable[[Callable[[], None]], None]) -> None:
+        self._count = count
+        self._child = child
+        self._started: dict[int, float] = {}
+        self._stopping = False
+
+    def run(self, on_ready: Callable[[], None]) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._pass_on)
+        reader, writer = os.pipe()
+        for _ in range(self._count):
+            self._start(writer)
+        os.close(writer)
+        if self._all_ready(reader):
+            on_ready()
+        while self._started:
+            self._wait()
+
+    def _all_ready(self, reader: int) -> bool:
+        """Whether every child said so; the pipe ends early where one of them died."""
+        seen = 0
+        while seen < self._count and (said := os.read(reader, self._count)):
+            seen += len(said)
+        os.close(reader)
+        return seen == self._count
+
+    def _start(self, writer: int | None = None) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._run_child(writer)
+        self._started[pid] = time.monotonic()
+
+    def _run_child(self, writer: int | None) -> None:
+        """Never returns: what is on the stack above belongs to the parent."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+
+        def ready() -> None:
+            if writer is not None:
+                os.write(writer, b".")
+                os.close(writer)
+
+        code = 1
+        try:
+            self._child(ready)
+            code = 0
+        except BaseException:  # whatever ends a child is told here and nowhere else
+            _log.exception("a server process failed")
+        finally:
+            os._exit(code)
+
+    def _wait(self) -> None:
+        pid, status = os.wait()
+        started = self._started.pop(pid, None)
+        if self._stopping or started is None:
+            return
+        _log.error("server process %d ended (status %d); starting another", pid, status)
+        time.sleep(max(0.0, started + RESTART_SECONDS - time.monotonic()))
+        if not self._stopping:
+            self._start()
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        self._stopping = self._stopping or number != signal.SIGHUP
+        for pid in list(self._started):
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
