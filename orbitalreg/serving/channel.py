@@ -7,7 +7,7 @@ from typing import Any
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 
 from orbitalreg.serving.admission import Admission
-from orbitalreg.serving.limits import BODY_RECV, HEAD_RECV
+from orbitalreg.serving.limits import BODY_RECV, HEAD_RECV, SEND
 from orbitalreg.serving.parsing import Parser
 from orbitalreg.serving.tasks import HeadTask, Task
 
@@ -28,6 +28,10 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     lingers = False
     """Whether the answer is given before the request is received; written by the worker ahead of its answer."""
     lingering_since: float | None = None
+
+    def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002
+        super().__init__(server, sock, addr, adj, map)
+        self.sendbuf_len = min(self.sendbuf_len, SEND)
 
     def parser_class(self, adj: Any) -> Parser:
         return Parser(adj, self.server.spool)

@@ -11,6 +11,9 @@ HEAD_RECV = 8 << 10
 BODY_RECV = 256 << 10
 """Bytes taken at once from a body that was admitted."""
 
+SEND = 256 << 10
+"""Bytes given to a socket at once. The kernel would take ten times as many of a blob, and the heap then keeps them."""
+
 
 @dataclass(frozen=True)
 class Limits:
