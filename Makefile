@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PROJECTS := pyproject.toml plugins/plugin_pypi/pyproject.toml
+STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py
 CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format lint types layers docs crash clean
+.PHONY: help serve test stress check format lint types layers docs crash clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -25,10 +26,13 @@ serve: $(BIN)/orbitalreg  ## a running server on the embedded default, in this f
 	@$(BIN)/orbitalreg serve
 
 test: $(BIN)/.developer  ## every test that takes no more than a few minutes in all
-	$(BIN)/python -m pytest tests/unit tests/web tests/docs plugins/plugin_pypi/tests
-	$(BIN)/python -m pytest tests/e2e
+	$(BIN)/python -m pytest tests/unit tests/web tests/api tests/kit tests/docs plugins/plugin_pypi/tests
+	$(BIN)/python -m pytest tests/e2e $(STRESS:%=--ignore=%)
 
-check: format lint types layers test docs  ## all that must hold before a change lands
+stress: $(BIN)/.developer  ## hostile archives, a gigabyte, SIGKILLs: a minute or two
+	$(BIN)/python -m pytest $(STRESS)
+
+check: format lint types layers test stress docs  ## all that must hold before a change lands
 
 format: $(BIN)/.developer  ## layout of the code
 	$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff --quiet .; exit 1; }

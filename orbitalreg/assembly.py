@@ -8,9 +8,10 @@ from threading import Semaphore
 from sqlite_utils import Database
 
 from orbitalreg import config, staging
+from orbitalreg.blobs import sync
 from orbitalreg.catalog import Catalog, repositories
 from orbitalreg.config import RepositorySettings, Settings
-from orbitalreg.errors import ConfigError, NotFound
+from orbitalreg.errors import ConfigError, NotFound, StorageFailed
 from orbitalreg.identity import Accounts
 from orbitalreg.inspection import Inspector
 from orbitalreg.interfaces import BlobStore, FormatAdapter
@@ -93,7 +94,7 @@ def check_plugins(settings: Settings) -> Plugins:
 def assemble(settings: Settings) -> Registry:
     """Open the data folder and bring it in line with the settings. Raises `ConfigError`, `StorageFailed`."""
     plugins = check_plugins(settings)
-    settings.data.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folder(settings.data.path)
     store = plugins.blob_stores[settings.storage.backend](settings.data.path, settings.storage.options)
     staging.sweep(store.staging)
     catalog = Catalog(settings.data.path)
@@ -112,6 +113,17 @@ def assemble(settings: Settings) -> Registry:
         Curator(catalog),
         UsageRecorder(catalog),
     )
+
+
+def _make_folder(data: Path) -> None:
+    """The data folder, with each folder above it that is new made durable: what is in it must not vanish with it."""
+    try:
+        missing = [folder for folder in (data, *data.absolute().parents) if not folder.exists()]
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in missing:
+            sync(folder.absolute().parent)
+    except OSError as error:
+        raise StorageFailed(f"the data folder {data} cannot be made: {error.strerror}") from error
 
 
 def detached(catalog: Catalog, settings: Settings) -> list[repositories.RepositoryRow]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from orbitalreg.errors import ConfigError, InvalidName, NotFound, StorageFailed
+from orbitalreg.errors import ConfigError, InvalidName, NotFound, StorageFailed, storage_error
 from orbitalreg.hookspecs import hookimpl
 from orbitalreg.interfaces import BlobStore
 
@@ -48,7 +48,7 @@ class FilesystemBlobStore(BlobStore):
             sync(target.parent)
         except OSError as error:
             self._discard(staged, target)
-            raise StorageFailed(f"the file could not be stored: {error.strerror or error}") from error
+            raise storage_error(error, "the file could not be stored") from error
 
     def open(self, key: str) -> BinaryIO:
         try:

@@ -3,6 +3,7 @@
 The text of an error is one plain ASCII line for a person: what was wrong, where, and what to do next.
 """
 
+import errno
 from collections.abc import Sequence
 
 
@@ -24,6 +25,10 @@ class PluginError(OrbitalError):
 
 class InvalidName(OrbitalError):
     """A name, version, filename or address that does not parse."""
+
+
+class Malformed(OrbitalError):
+    """A request whose fields are not of the form that is asked for."""
 
 
 class NotFound(OrbitalError):
@@ -58,8 +63,19 @@ class StorageFailed(OrbitalError):
     """The disk or the store failed while writing; nothing was acknowledged."""
 
 
+def storage_error(error: OSError, what: str) -> NoSpace | StorageFailed:
+    """What a failing call on the data file system means to the caller; `what` says what could not be done."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace("the data file system is full; nothing was stored")
+    return StorageFailed(f"{what}: {error.strerror or error}")
+
+
 class Busy(OrbitalError):
     """Too much is going on at the moment; the same call may succeed a little later."""
+
+
+class Unreachable(OrbitalError):
+    """A server that cannot be spoken with, or that answers what nobody expects."""
 
 
 class Gone(OrbitalError):

@@ -12,6 +12,7 @@ import logging
 import os
 import resource
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orbitalreg.errors import UploadRefused
+from orbitalreg.errors import OrbitalError, UploadRefused
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import Inspection
 
@@ -27,6 +28,7 @@ SECONDS = 5.0
 SECONDS_PER_BYTE = 1 / (32 << 20)  # more for large files: a second for each 32 MiB
 MEMORY = 256 << 20  # beyond what the child holds when it is ready
 IDLE_SECONDS = 60.0
+START_SECONDS = 30.0
 PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "SYSTEMROOT", "LANG", "TZ")
 
 logger = logging.getLogger(__name__)
@@ -42,7 +44,10 @@ class Inspector:
         self._seconds = seconds
 
     def inspect(self, adapter: FormatAdapter, path: Path, filename: str, claims: Mapping[str, str]) -> Inspection:
-        """`adapter.inspect` on the staged file. Raises `UploadRefused`, also for what exceeds the limits."""
+        """`adapter.inspect` on the staged file.
+
+        Raises `UploadRefused`, also for what exceeds the limits, and `OrbitalError` where no child can be started.
+        """
         request = json.dumps([str(path), filename, dict(claims)]).encode() + b"\n"
         patience = self._seconds + path.stat().st_size * SECONDS_PER_BYTE
         with self._slots:
@@ -85,7 +90,7 @@ class _Child:
         self.timed_out = False
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "orbitalreg.inspection", target],
+            [sys.executable, "-P", "-m", "orbitalreg.inspection", target],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -93,12 +98,16 @@ class _Child:
         )
 
     def ask(self, request: bytes, patience: float) -> Any:
-        """The answer, or None where there is none in time. Starting up is not counted."""
+        """The answer, or None where there is none in time. Starting up is not counted.
+
+        Raises `OrbitalError` where it cannot be started.
+        """
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
+        if not self._ready(stdout):
+            self.end()
+            raise OrbitalError("the child process that reads uploads does not start; the server's log says more")
         try:
-            if not self._ready(stdout):
-                return None
             stdin.write(request)
             line = self._line(stdout, patience)
             return json.loads(line) if line else None
@@ -109,7 +118,7 @@ class _Child:
 
     def _ready(self, stdout: Any) -> bool:
         if not self._is_ready:
-            self._is_ready = self._line(stdout, 30.0) == b"ready\n"
+            self._is_ready = self._line(stdout, START_SECONDS) == b"ready\n"
         return self._is_ready
 
     def _line(self, stdout: Any, patience: float) -> bytes:
@@ -151,6 +160,8 @@ def _inspection(answer: Any, filename: str) -> Inspection:
 
 def main() -> None:
     """The child: says `ready`, then answers one line for each line."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a stop of the whole group is the parent's to carry out
+        signal.signal(number, signal.SIG_IGN)
     module, _, name = sys.argv[1].partition(":")
     adapter = getattr(importlib.import_module(module), name)()
     _limit()

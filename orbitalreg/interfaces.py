@@ -35,7 +35,7 @@ class BlobStore(ABC):
     def keep(self, staged: Path, key: str) -> None:
         """Take the finished file at `staged` (which is gone afterwards) and hold it under `key`.
 
-        On return it survives a power cut. Raises `StorageFailed`, and then nothing is held.
+        On return it survives a power cut. Raises `NoSpace`, `StorageFailed`, and then nothing is held.
         """
 
     @abstractmethod
@@ -138,6 +138,20 @@ class PackagePage:
 
 
 @dataclass(frozen=True, slots=True)
+class DetailPage:
+    """A page of one package that needs more than its listing.
+
+    `render(listing, base, document)` may raise `NotFound`. `base` is the repository's absolute URL, without a slash at
+    its end; `document(file, kind)` reads what is kept beside a file, and raises `NotFound`. The bytes are kept for each
+    revision, `representation` and `base`.
+    """
+
+    representation: str
+    content_type: str
+    render: Callable[[Listing, str, Callable[[File, str], bytes]], bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class NamesPage:
     """The list of the repository's packages, as far as its reader may see them."""
 
@@ -162,7 +176,7 @@ class TextReply:
     text: str
 
 
-Reply = PackagePage | NamesPage | FileReply | TextReply
+Reply = PackagePage | DetailPage | NamesPage | FileReply | TextReply
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,6 +222,23 @@ class Grant:
         """Whether this speaks of anything in that repository."""
         return self.project == address.project and self.repository in (None, address.repository)
 
+    def within(self, other: "Grant") -> bool:
+        """Whether `other` alone gives all that this gives. A no may be too careful, a yes is never wrong."""
+        return (
+            self.project == other.project
+            and self.right <= other.right
+            and other.repository in (None, self.repository)
+            and (other.pattern is None or (self.pattern is not None and _is_narrower(self.pattern, other.pattern)))
+        )
+
+
+def _is_narrower(pattern: str, other: str) -> bool:
+    """Whether every name that `pattern` matches is matched by `other`; its wildcards are read as plain characters.
+
+    That holds unless a `?` of `other` took a `*`, which stands for more than one character or for none.
+    """
+    return pattern == other or (not ("*" in pattern and "?" in other) and fnmatchcase(pattern, other))
+
 
 def best(grants: Sequence[Grant], address: Address, package: str | None) -> int:
     """The highest right that `grants` give there; 0 for none."""
@@ -258,6 +275,15 @@ class Identity:
             return True
         return all(
             any(grant.right >= right and grant.touches(address) for grant in grants)
+            for grants in (self.owner, self.token)
+        )
+
+    def may_throughout(self, right: Right, project: str) -> bool:
+        """Whether `right` is held on the project as a whole, repositories to come included."""
+        if self.is_operator:
+            return True
+        return all(
+            any(grant.right >= right and (grant.project, grant.repository) == (project, None) for grant in grants)
             for grants in (self.owner, self.token)
         )
 

@@ -3,7 +3,6 @@
 A staged file is locked by the process that writes it, so that whoever starts next can tell what a crash left behind.
 """
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -14,7 +13,7 @@ from typing import Any
 
 from ulid import ULID
 
-from orbitalreg.errors import NoSpace, StorageFailed, TooLarge
+from orbitalreg.errors import TooLarge, storage_error
 from orbitalreg.interfaces import Readable
 
 CHUNK = 1 << 18
@@ -78,7 +77,7 @@ def _create(path: Path) -> int:
         if descriptor is not None:
             os.close(descriptor)
             path.unlink(missing_ok=True)
-        raise _failed(error) from error
+        raise storage_error(error, "the upload could not be written") from error
 
 
 def _copy(stream: Readable, descriptor: int, hashers: Sequence[Any], limit: int) -> int:
@@ -100,14 +99,8 @@ def write_all(descriptor: int, chunk: bytes) -> None:
         try:
             written = os.write(descriptor, view)
         except OSError as error:
-            raise _failed(error) from error
+            raise storage_error(error, "the upload could not be written") from error
         view = view[written:]
-
-
-def _failed(error: OSError) -> NoSpace | StorageFailed:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NoSpace("the data file system is full; nothing was stored")
-    return StorageFailed(f"the upload could not be written: {error.strerror or error}")
 
 
 def sweep(folder: Path) -> int:

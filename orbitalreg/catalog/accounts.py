@@ -25,6 +25,7 @@ class TokenRow:
     last_used_at: Microseconds | None
     grants: tuple[Grant, ...]
     account_grants: tuple[Grant, ...]
+    successor_id: str | None = None
 
     @property
     def state(self) -> str:
@@ -35,7 +36,7 @@ class TokenRow:
 
 _TOKEN = (
     "SELECT t.id, t.name, a.kind || ':' || a.name, t.hash, t.created_at, t.expires_at, t.revoked_at, t.last_used_at,"
-    " a.id FROM token AS t JOIN account AS a ON a.id = t.account_id"
+    " a.id, t.successor_id FROM token AS t JOIN account AS a ON a.id = t.account_id"
 )
 
 
@@ -47,6 +48,44 @@ def token(db: Database, token_id: str) -> TokenRow | None:
 def tokens(db: Database) -> list[TokenRow]:
     """Every token, oldest first."""
     return [_token(db, row) for row in db.execute(f"{_TOKEN} ORDER BY t.created_at, t.id").fetchall()]
+
+
+def tokens_of_account_after(db: Database, account: str, after: tuple[Microseconds, str], limit: int) -> list[TokenRow]:
+    """The tokens of `service:NAME` or `user:NAME` that come after (created at, id), oldest first."""
+    kind, _, name = account.partition(":")
+    rows = db.execute(
+        f"{_TOKEN} WHERE a.kind = ? AND a.name = ? AND (t.created_at, t.id) > (?, ?)"
+        " ORDER BY t.created_at, t.id LIMIT ?",
+        (kind, name, *after, limit),
+    )
+    return [_token(db, row) for row in rows.fetchall()]
+
+
+_WITHIN = (
+    "a.kind = 'service' AND EXISTS (SELECT 1 FROM account_grant AS g WHERE g.account_id = a.id) AND NOT EXISTS"
+    " (SELECT 1 FROM account_grant AS g WHERE g.account_id = a.id AND substr(g.target, 1, length(?)) <> ?"
+    " AND substr(g.target, 1, length(?)) <> ?)"
+)
+"""Service accounts all of whose grants lie in one project, given twice each as `PROJECT/` and `PROJECT:`."""
+
+
+def tokens_within_after(db: Database, project: str, after: tuple[Microseconds, str], limit: int) -> list[TokenRow]:
+    """The tokens of the project's own service accounts that come after (created at, id), oldest first."""
+    rows = db.execute(
+        f"{_TOKEN} WHERE {_WITHIN} AND (t.created_at, t.id) > (?, ?) ORDER BY t.created_at, t.id LIMIT ?",
+        (*_prefixes(project), *after, limit),
+    )
+    return [_token(db, row) for row in rows.fetchall()]
+
+
+def token_within(db: Database, project: str, token_id: str) -> TokenRow | None:
+    """The token of this id, if it is one of the project's own service accounts'."""
+    row = db.execute(f"{_TOKEN} WHERE {_WITHIN} AND t.id = ?", (*_prefixes(project), token_id)).fetchone()
+    return _token(db, row) if row else None
+
+
+def _prefixes(project: str) -> tuple[str, str, str, str]:
+    return f"{project}/", f"{project}/", f"{project}:", f"{project}:"
 
 
 def any_token(db: Database) -> bool:
@@ -68,6 +107,7 @@ def _token(db: Database, row: Sequence[Any]) -> TokenRow:
         last_used_at,
         tuple(_grant(target) for (target,) in own),
         tuple(_grant(target) for (target,) in owners),
+        row[9],
     )
 
 
@@ -118,6 +158,21 @@ def revoke_token(db: Database, token_id: str) -> bool:
     """Writes. Whether there was such a token that was not revoked yet."""
     changed = db.execute("UPDATE token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (now(), token_id))
     return changed.rowcount > 0
+
+
+def supersede_token(db: Database, token_id: str, successor_id: str, expires_at: Microseconds) -> None:
+    """Writes: the token is good until `expires_at` at the latest, and then its successor alone."""
+    db.execute(
+        "UPDATE token SET successor_id = ?, expires_at = CASE WHEN expires_at < ? THEN expires_at ELSE ? END"
+        " WHERE id = ?",
+        (successor_id, expires_at, expires_at, token_id),
+    )
+
+
+def account_of_token(db: Database, token_id: str) -> str | None:
+    """The id of the account that a token belongs to."""
+    row = db.execute("SELECT account_id FROM token WHERE id = ?", (token_id,)).fetchone()
+    return row[0] if row else None
 
 
 def set_last_used(db: Database, used: Mapping[str, Microseconds]) -> None:

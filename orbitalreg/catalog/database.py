@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # the driver it chose: pysqlite3 where that is
 
 from orbitalreg.catalog.schema import migrations
-from orbitalreg.errors import Busy, StorageFailed
+from orbitalreg.errors import Busy, NoSpace, StorageFailed
 
 FILENAME = "catalog.sqlite3"
 BUSY_SECONDS = 30
@@ -61,8 +61,8 @@ class Catalog:
     def write(self) -> Iterator[Database]:
         """One transaction: committed durably at the end, rolled back by any exception.
 
-        Raises `Busy` where another process has held the catalog for half a minute, `StorageFailed` where the disk
-        refuses. Never hold it across anything slow.
+        Raises `Busy` where another process has held the catalog for half a minute, `NoSpace` and `StorageFailed`
+        where the disk refuses. Never hold it across anything slow.
         """
         db = self.read()
         with self._write_lock:
@@ -102,9 +102,11 @@ class Catalog:
         return db
 
 
-def _translated(error: Any) -> Busy | StorageFailed:
+def _translated(error: Any) -> Busy | NoSpace | StorageFailed:
     """What a failing statement means to the caller."""
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or "locked" in str(error):
         return Busy("the catalog is busy; try again")
+    if name == "SQLITE_FULL":
+        return NoSpace("the data file system is full; nothing was stored")
     return StorageFailed(f"the catalog could not be written: {error}")

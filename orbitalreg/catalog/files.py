@@ -29,6 +29,18 @@ def of_package(db: Database, package_id: str) -> tuple[File, ...]:
     return tuple(_file(row, documents.get(row[0], {})) for row in rows)
 
 
+def of_package_after(
+    db: Database, package_id: str, version: str | None, after: tuple[Microseconds, str], limit: int
+) -> list[File]:
+    """Files of a package, or of one version of it, that come after (uploaded at, id); oldest first, no documents."""
+    rows = db.execute(
+        f"{_FILES} WHERE f.package_id = ? AND (f.uploaded_at, f.id) > (?, ?) AND f.version = COALESCE(?, f.version)"
+        " ORDER BY f.uploaded_at, f.id LIMIT ?",
+        (package_id, *after, version, limit),
+    )
+    return [_file(row, {}) for row in rows.fetchall()]
+
+
 def by_filename(db: Database, repository_id: str, filename: str) -> File | None:
     row = db.execute(f"{_FILES} WHERE f.repository_id = ? AND f.filename = ?", (repository_id, filename)).fetchone()
     if row is None:
@@ -152,6 +164,12 @@ def downloads(db: Database, file_ids: Sequence[str]) -> int:
     marks = ",".join("?" * len(file_ids))
     row = db.execute(f"SELECT COALESCE(SUM(count), 0) FROM download WHERE file_id IN ({marks})", list(file_ids))
     return int(row.fetchone()[0])
+
+
+def uploaders(db: Database, file_ids: Sequence[str]) -> dict[str, str]:
+    """Who published each of these files."""
+    marks = ",".join("?" * len(file_ids))
+    return dict(db.execute(f"SELECT id, uploaded_by FROM file WHERE id IN ({marks})", list(file_ids)).fetchall())
 
 
 def uploader(db: Database, file_id: str) -> tuple[str, Microseconds] | None:

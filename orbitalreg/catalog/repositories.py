@@ -77,6 +77,15 @@ def package(db: Database, repository_id: str, name: str) -> PackageRow | None:
     return _package(row) if row else None
 
 
+def packages_after(db: Database, repository_id: str, name: str, limit: int) -> list[PackageRow]:
+    """The packages that have files and whose names come after `name`, in byte order."""
+    rows = db.execute(
+        f"{_PACKAGE} WHERE repository_id = ? AND file_count > 0 AND name > ? ORDER BY name LIMIT ?",
+        (repository_id, name, limit),
+    )
+    return [_package(row) for row in rows.fetchall()]
+
+
 def _package(row: Sequence[object]) -> PackageRow:
     package_id, name, revision, file_count, status, reason = row
     if status == "active" and reason is None:

@@ -15,6 +15,11 @@ def m001_first_tables(db: Database) -> None:
             db.execute(statement)
 
 
+@migrations()
+def m002_token_successor(db: Database) -> None:
+    db.execute("ALTER TABLE token ADD COLUMN successor_id TEXT REFERENCES token (id)")
+
+
 _FIRST_TABLES = """
 CREATE TABLE repository (
     id TEXT PRIMARY KEY,

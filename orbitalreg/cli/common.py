@@ -82,6 +82,11 @@ def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, nothing: str) -
         click.echo(nothing, err=True)
 
 
+def to_the_second(at: datetime | None) -> str | None:
+    """A time for people and programs, UTC."""
+    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def moment(at: Microseconds | None) -> str | None:
     """A time for people and programs, to the second, UTC."""
     return None if at is None else datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -48,12 +48,19 @@ def serve(config_file: str | None, listen: str | None, processes: int, as_json: 
         registry.catalog.close()  # no connection may cross a fork
         supervise(
             processes,
-            lambda ready: _serve(assemble(read_settings(config_file)), listener, config_file, ready),
+            lambda ready: _serve(assemble(read_settings(config_file)), listener, config_file, ready, supervised=True),
             say_ready,
+            listener.close,
         )
 
 
-def _serve(registry: Registry, listener: socket.socket, config_file: str | None, ready: Callable[[], None]) -> None:
+def _serve(
+    registry: Registry,
+    listener: socket.socket,
+    config_file: str | None,
+    ready: Callable[[], None],
+    supervised: bool = False,
+) -> None:
     """Serve in this process until a signal ends it."""
     running = _Running(registry, create_app(registry), config_file)
     server = Server(
@@ -63,7 +70,7 @@ def _serve(registry: Registry, listener: socket.socket, config_file: str | None,
         threads=registry.settings.server.threads,
         max_body=registry.settings.server.max_upload + FORM_ALLOWANCE,
     )
-    install_signals(server, lambda: running.reload(server))
+    install_signals(server, lambda: running.reload(server), supervised=supervised)
     ready()
     server.run()
     running.registry.close()
@@ -85,8 +92,8 @@ class _Running:
             for problem in error.problems:
                 logger.error("reload refused: %s", problem)
             return
-        former, self.registry = self.registry, registry
         server.application = create_app(registry)
+        former, self.registry = self.registry, registry
         former.close()
         logger.info("reloaded")
 

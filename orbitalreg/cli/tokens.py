@@ -1,21 +1,33 @@
 """`orbitalreg token`."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from orbitalreg.cli.common import config_option, json_option, local_actor, moment, opened, print_json, print_rows
+from orbitalreg.cli.backends import backend, server_option
+from orbitalreg.cli.common import (
+    config_option,
+    json_option,
+    local_actor,
+    moment,
+    opened,
+    print_json,
+    print_rows,
+    to_the_second,
+)
 from orbitalreg.config import parse_duration
+from orbitalreg.delegation import MAX_OVERLAP
 from orbitalreg.errors import InvalidName
 from orbitalreg.model import Grant, Microseconds, now
+from orbitalreg.summaries import TokenSummary
 
 T = TypeVar("T")
 
 
 @click.group()
 def token() -> None:
-    """Make, list and revoke tokens."""
+    """Make, list, rotate and revoke tokens."""
 
 
 @token.command("create")
@@ -48,38 +60,71 @@ def create(
 
 @token.command("list")
 @config_option
+@server_option
 @json_option
-def list_tokens(config_file: str | None, as_json: bool) -> None:
-    """Every token, without its secret."""
-    with opened(config_file) as registry:
-        rows = [
-            {
-                "id": row.id,
-                "name": row.name,
-                "account": row.account,
-                "state": row.state,
-                "grants": " ".join(map(str, row.grants)),
-                "created": moment(row.created_at),
-                "expires": moment(row.expires_at),
-                "last used": moment(row.last_used_at),
-            }
-            for row in registry.accounts.tokens()
-        ]
+def list_tokens(config_file: str | None, server: str | None, as_json: bool) -> None:
+    """Every token, without its secret; through a server, those of your own account."""
+    with backend(config_file, server) as registry:
+        rows = [_row(found) for found in registry.tokens()]
     print_rows(rows, as_json, "there is no token yet")
+
+
+def _row(found: TokenSummary) -> dict[str, Any]:
+    return {
+        "id": found.id,
+        "name": found.name,
+        "account": found.account,
+        "state": found.state,
+        "grants": " ".join(found.grants),
+        "created": to_the_second(found.created_at),
+        "expires": to_the_second(found.expires_at),
+        "last used": to_the_second(found.last_used_at),
+    }
 
 
 @token.command("revoke")
 @click.argument("name")
 @config_option
+@server_option
 @json_option
-def revoke(name: str, config_file: str | None, as_json: bool) -> None:
+def revoke(name: str, config_file: str | None, server: str | None, as_json: bool) -> None:
     """Revoke the token of this id, or every one of this NAME; the next request with it is refused."""
-    with opened(config_file) as registry:
-        revoked = registry.accounts.revoke(name, local_actor())
+    with backend(config_file, server) as registry:
+        revoked = registry.revoke(name)
     if as_json:
-        print_json({"revoked": revoked})
+        print_json({"revoked": list(revoked)})
     else:
         click.echo(f"revoked: {', '.join(revoked)}")
+
+
+@token.command("rotate")
+@click.argument("name", metavar="NAME|ID")
+@click.option(
+    "--overlap",
+    metavar="DURATION",
+    default="24h",
+    show_default=True,
+    help="For how long the old one stays good beside the new one; at most 7d.",
+)
+@config_option
+@server_option
+@json_option
+def rotate(name: str, overlap: str, config_file: str | None, server: str | None, as_json: bool) -> None:
+    """Make a token with the same grants in the place of another; the new one alone is printed, and never again."""
+    seconds = _usage(_overlap, overlap, "--overlap")
+    with backend(config_file, server) as registry:
+        made = registry.rotate(name, seconds)
+    if as_json:
+        print_json({"id": made.id, "token": made.token, "expires": to_the_second(made.expires_at)})
+    else:
+        click.echo(made.token)
+
+
+def _overlap(text: str) -> int:
+    seconds = parse_duration(text)
+    if seconds > MAX_OVERLAP:
+        raise InvalidName(f"{text!r} is more than 7d")
+    return seconds
 
 
 def _expiry(text: str) -> Microseconds:

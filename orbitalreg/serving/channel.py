@@ -31,7 +31,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002
         super().__init__(server, sock, addr, adj, map)
-        self.sendbuf_len = min(self.sendbuf_len, SEND)
+        self.sendbuf_len: int = min(sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF), SEND)
 
     def parser_class(self, adj: Any) -> Parser:
         return Parser(adj, self.server.spool)

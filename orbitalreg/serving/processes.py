@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 RESTART_SECONDS = 1.0
@@ -13,19 +14,24 @@ RESTART_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
-def supervise(count: int, child: Callable[[Callable[[], None]], None], on_ready: Callable[[], None]) -> None:
+def supervise(
+    count: int, child: Callable[[Callable[[], None]], None], on_ready: Callable[[], None], on_stop: Callable[[], None]
+) -> None:
     """Fork `count` children, each of which runs `child(ready)`, and replace those that die until told to stop.
 
     A child calls `ready` once it serves; when all have, `on_ready` is called here. SIGTERM and SIGINT are passed on
-    and end this call after the last child; SIGHUP is passed on. Main thread only, before any other thread is started.
+    and end this call after the last child, a second one ends all of them at once; SIGHUP is passed on. `on_stop` is
+    called in the signal's handler: it closes what children share, so that clients are refused, not kept waiting, once
+    the last child has closed its own. Main thread only, before any other thread is started.
     """
-    _Supervisor(count, child).run(on_ready)
+    _Supervisor(count, child, on_stop).run(on_ready)
 
 
 class _Supervisor:
-    def __init__(self, count: int, child: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, count: int, child: Callable[[Callable[[], None]], None], on_stop: Callable[[], None]) -> None:
         self._count = count
         self._child = child
+        self._on_stop = on_stop
         self._started: dict[int, float] = {}
         self._stopping = False
 
@@ -54,6 +60,8 @@ class _Supervisor:
         if pid == 0:
             self._run_child(writer)
         self._started[pid] = time.monotonic()
+        if self._stopping:  # told between the fork and now, and so not passed on
+            os.kill(pid, signal.SIGTERM)
 
     def _run_child(self, writer: int | None) -> None:
         """Never returns: what is on the stack above belongs to the parent."""
@@ -85,9 +93,16 @@ class _Supervisor:
             self._start()
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        self._stopping = self._stopping or number != signal.SIGHUP
+        if number == signal.SIGHUP:
+            return self._tell(number)
+        if self._stopping:
+            self._tell(signal.SIGKILL)
+            os._exit(128 + number)
+        self._stopping = True
+        self._on_stop()
+        self._tell(number)
+
+    def _tell(self, number: int) -> None:
         for pid in list(self._started):
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(pid, number)
-            except ProcessLookupError:
-                continue

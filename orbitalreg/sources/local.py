@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from orbitalreg.catalog import Catalog, files, repositories
+from orbitalreg.catalog import Catalog, files, repositories, versions
 from orbitalreg.errors import NotFound
 from orbitalreg.interfaces import BlobStore
-from orbitalreg.model import File, Listing, Repository
+from orbitalreg.model import File, Listing, Microseconds, Repository
 
 
 class LocalSource:
@@ -53,6 +53,34 @@ class LocalSource:
         if body is None:
             raise NotFound(f"{file.filename} has no {kind}")
         return body
+
+    def packages_after(self, name: str, limit: int) -> list[repositories.PackageRow]:
+        """The packages that have a page and come after `name`, in byte order."""
+        return repositories.packages_after(self._catalog.read(), self._repository.id, name, limit)
+
+    def package(self, name: str) -> repositories.PackageRow:
+        """Raises `NotFound` where the package has no page."""
+        return self._package(name)
+
+    def versions_after(self, package: str, after: tuple[Microseconds, str], limit: int) -> list[versions.VersionRow]:
+        """The versions shown that come after (published at, version). Raises `NotFound`."""
+        row = self._package(package)
+        return versions.of_package_after(self._catalog.read(), row.id, after, limit) if row.status.offers_files else []
+
+    def version(self, package: str, version: str) -> versions.VersionRow:
+        """Raises `NotFound` also for a version of which the listing shows no file."""
+        row = self._package(package)
+        found = versions.of_package(self._catalog.read(), row.id, version) if row.status.offers_files else None
+        if found is None:
+            raise NotFound(f"{self._repository.address} has no {package}=={version}")
+        return found
+
+    def files_after(self, package: str, version: str | None, after: tuple[Microseconds, str], limit: int) -> list[File]:
+        """The files shown of a package, or of one version, that come after (uploaded at, id). Raises `NotFound`."""
+        row = self._package(package)
+        if not row.status.offers_files:
+            return []
+        return files.of_package_after(self._catalog.read(), row.id, version, after, limit)
 
     def _package(self, name: str) -> repositories.PackageRow:
         row = repositories.package(self._catalog.read(), self._repository.id, name)

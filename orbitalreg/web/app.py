@@ -8,10 +8,10 @@ import falcon
 
 from orbitalreg.assembly import Registry
 from orbitalreg.errors import PluginError
-from orbitalreg.web import problems
+from orbitalreg.web import api, problems
 from orbitalreg.web.auth import Gate
 from orbitalreg.web.context import AccessLog, RequestContext
-from orbitalreg.web.formats import mounts
+from orbitalreg.web.formats import PATH_AS_SENT, mounts
 from orbitalreg.web.health import Health, Readiness
 from orbitalreg.web.home import Home
 from orbitalreg.web.pages import PageCache
@@ -33,15 +33,17 @@ def create_app(registry: Registry, log: AccessLog | None = None) -> WSGIApplicat
         ("/", Home(registry)),
         ("/healthz", Health()),
         ("/readyz", Readiness(registry.catalog, registry.desk)),
+        *api.routes(registry),
         *((mount.template, mount.resource) for mount in mounts(registry, Presenter(PageCache(), registry.usage))),
     ]
     for template, resource in routes:
-        if not hasattr(resource, "rights"):
-            raise PluginError(f"the route {template} states no right")
+        if not (hasattr(resource, "rights") and hasattr(resource, "body_limit")):
+            raise PluginError(f"the route {template} states no right, or no limit of a body")
         app.add_route(template, resource)
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if "//" in environ["PATH_INFO"]:
+            environ[PATH_AS_SENT] = environ["PATH_INFO"]
             environ["PATH_INFO"] = _SLASHES.sub("/", environ["PATH_INFO"])
         return app(environ, start_response)
 

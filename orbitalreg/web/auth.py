@@ -15,24 +15,43 @@ from orbitalreg.identity import Accounts
 from orbitalreg.model import ANONYMOUS, Actor, Address, Identity, Repository, Right
 from orbitalreg.publishing import Desk
 from orbitalreg.serving.admission import ADMISSION_KEY
+from orbitalreg.serving.limits import ASK_ABOVE
 from orbitalreg.usage import UsageRecorder
 
 FORM_ALLOWANCE = 32 << 20  # what an upload's form may hold beside its file
+WRITES = frozenset(("POST", "PUT", "PATCH", "DELETE"))
+NEEDED = "credentials are needed: user name __token__ and a token as password"
 
 
 class Access(Enum):
-    """The right of an address that needs none."""
+    """What an address asks for that is not about a repository."""
 
     PUBLIC = "public"
+    """Nothing: anybody may call, and is shown what they may see."""
+
+    SIGNED_IN = "signed-in"
+    """A token, of whatever rights: for what is the caller's own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a request is about: a repository, or one package in it. `repository` is None where there is no such."""
+    """What a request is about: a repository, or one package in it. `repository` is None where there is no such.
+
+    `discreet`: a write too is answered as though nothing were there, to a caller who may not read it.
+    """
 
     address: Address | None
     repository: Repository | None
     package: str | None = None
+    discreet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectTarget:
+    """A request about a project: those of its repositories that are configured, none where there is no such."""
+
+    project: str
+    repositories: tuple[Repository, ...]
 
 
 class GuardedResource(Protocol):
@@ -40,8 +59,14 @@ class GuardedResource(Protocol):
 
     rights: Mapping[str, Right | Access]
 
-    def target(self, params: dict[str, Any]) -> Target:
-        """What the address is about; takes from `params` what the responder is not to see."""
+    body_limit: int
+    """Bytes of a body that are taken, where the method takes one."""
+
+    def target(self, params: dict[str, Any]) -> Target | ProjectTarget:
+        """What the address is about; takes from `params` what the responder is not to see.
+
+        Not asked where no more than `Access` is needed.
+        """
 
 
 class Gate:
@@ -54,15 +79,18 @@ class Gate:
         self._admitting = threading.Lock()
 
     def process_resource(self, req: falcon.Request, resp: falcon.Response, resource: Any, params: Any) -> None:
-        """Raises `Unauthenticated`, `Forbidden`, `NotFound`, `TooLarge`, `NoSpace`."""
+        """Raises `Unauthenticated`, `Forbidden`, `NotFound`, `TooLarge`, `NoSpace`, 411."""
         right = resource.rights.get("GET" if req.method == "HEAD" else req.method)
         if right is None:
             return
         identity = req.context.identity = self._identify(req)
-        if right is not Access.PUBLIC:
+        if isinstance(right, Right):
             target = req.context.target = resource.target(params)
             authorize(identity, right, target)
-        self._judge_body(req, resp, takes_body=right not in (Access.PUBLIC, Right.READ))
+        elif right is Access.SIGNED_IN and identity.is_anonymous:
+            raise Unauthenticated(NEEDED)
+        takes_body = req.method in WRITES and right not in (Access.PUBLIC, Right.READ)
+        self._judge_body(req, resp, resource.body_limit if takes_body else 0)
 
     def _identify(self, req: falcon.Request) -> Identity:
         header = req.env.get("HTTP_AUTHORIZATION")
@@ -76,16 +104,19 @@ class Gate:
             self._usage.used(identity.token_id)
         return identity
 
-    def _judge_body(self, req: falcon.Request, resp: falcon.Response, takes_body: bool) -> None:
+    def _judge_body(self, req: falcon.Request, resp: falcon.Response, limit: int) -> None:
         length = req.content_length or 0
         admission = req.env.get(ADMISSION_KEY)
-        if admission is None and not (takes_body and length):
+        if admission is None and not (limit and length):
             return
-        limit = self._desk.max_upload + FORM_ALLOWANCE if takes_body else 0
         if length > limit:
             raise TooLarge(
-                f"{length} bytes are more than [server] max_upload allows here" if limit else "no body is taken here"
+                f"{length} bytes are more than the {limit} that are taken here" if limit else "no body is taken here"
             )
+        if limit <= ASK_ABOVE:  # held in memory: it needs no room, but its length has to be known
+            if admission is not None:
+                raise falcon.HTTPLengthRequired(description="a body must be sent with its Content-Length here")
+            return
         if admission is None:
             return self._desk.room_for(length)
         with self._admitting:  # what is granted counts for the next: two may not both be promised the last room
@@ -110,12 +141,15 @@ def credentials(header: str) -> tuple[str | None, str]:
     return user, secret
 
 
-def authorize(identity: Identity, right: Right, target: Target) -> None:
+def authorize(identity: Identity, right: Right, target: Target | ProjectTarget) -> None:
     """Raises where `right` is not held: nobody is told of what they may not read.
 
     `Unauthenticated` (401) for the anonymous, `NotFound` (404) on reads and for what is not there, `Forbidden` (403)
-    on writes, also to a repository of a project that the caller has nothing to do with, there or not.
+    on writes, also to a repository of a project that the caller has nothing to do with, there or not, unless the
+    target is discreet.
     """
+    if isinstance(target, ProjectTarget):
+        return _authorize_project(identity, right, target)
     repository = target.repository
     if repository is not None:
         if right is Right.READ and repository.anonymous_read:
@@ -125,10 +159,30 @@ def authorize(identity: Identity, right: Right, target: Target) -> None:
         if target.package is None and identity.may_somewhere(right, repository.address):
             return
     if identity.is_anonymous:
-        raise Unauthenticated("credentials are needed: user name __token__ and a token as password")
-    if right is Right.READ or (repository is None and _knows_project(identity, target.address)):
+        raise Unauthenticated(NEEDED)
+    hidden = target.discreet and (repository is None or not sees(identity, repository, target.package))
+    if right is Right.READ or hidden or (repository is None and _knows_project(identity, target.address)):
         raise NotFound(f"there is no {target.address}{f'/{target.package}' if target.package else ''} for this token")
     raise Forbidden(f"this token has no right to {right} in {target.address}")
+
+
+def _authorize_project(identity: Identity, right: Right, target: ProjectTarget) -> None:
+    visible = any(sees(identity, repository) for repository in target.repositories)
+    throughout = bool(target.repositories) and identity.may_throughout(right, target.project)
+    if throughout or (visible and right is Right.READ):
+        return
+    if identity.is_anonymous:
+        raise Unauthenticated(NEEDED)
+    if not visible:
+        raise NotFound(f"there is no project {target.project} for this token")
+    raise Forbidden(f"this token has no right to {right} in all of {target.project}")
+
+
+def sees(identity: Identity, repository: Repository, package: str | None = None) -> bool:
+    """Whether the caller may read a package, or (None) may read anything there."""
+    if repository.anonymous_read or identity.may(Right.READ, repository.address, package):
+        return True
+    return package is None and identity.may_somewhere(Right.READ, repository.address)
 
 
 def _knows_project(identity: Identity, address: Address | None) -> bool:

@@ -8,16 +8,29 @@ import falcon
 
 from orbitalreg.assembly import Registry
 from orbitalreg.errors import InvalidName, NotFound, PluginError
-from orbitalreg.interfaces import FileReply, FormatAdapter, NamesPage, PackagePage, Publisher, Route, TextReply
+from orbitalreg.interfaces import (
+    DetailPage,
+    FileReply,
+    FormatAdapter,
+    NamesPage,
+    PackagePage,
+    Publisher,
+    Route,
+    TextReply,
+)
 from orbitalreg.model import Address, Right
 from orbitalreg.publishing import LocalPublisher
 from orbitalreg.web import replies
-from orbitalreg.web.auth import Access, Target, actor_of
+from orbitalreg.web.auth import FORM_ALLOWANCE, Access, Target, actor_of
+from orbitalreg.web.home import public_base
 from orbitalreg.web.replies import Presenter
 
 Responder = Callable[..., None]
 
-_BEFORE = len(["", "format", "project", "repository"])  # segments of a path ahead of what an adapter routes
+PATH_AS_SENT = "orbitalreg.path"
+"""In the environ where the path had several slashes in a row: relative addresses count from it."""
+
+_BEFORE = len(["format", "project", "repository"])  # segments of a path ahead of what an adapter routes
 
 
 class FormatResource:
@@ -31,6 +44,7 @@ class FormatResource:
         self._adapter = adapter
         self._routes = {route.method: route for route in routes}
         self.rights: Mapping[str, Right | Access] = {route.method: route.right for route in routes}
+        self.body_limit = registry.desk.max_upload + FORM_ALLOWANCE
         for route in routes:
             setattr(self, f"on_{route.method.lower()}", self._read if route.reads else self._write)
         if "GET" in self._routes:
@@ -54,12 +68,15 @@ class FormatResource:
         written = fields.pop("package", None)
         if target.package != written:
             assert target.package is not None and written is not None
-            return _redirect(req, resp, _renamed(req.path, written, target.package))
+            return _redirect(req, resp, _renamed(_path_as_sent(req), written, target.package))
         source = self._registry.source(target.repository)
         reply = self._routes["GET"].handler(req, **fields)
         match reply:
             case PackagePage():
                 self._presenter.package_page(req, resp, reply, source)
+            case DetailPage():
+                base = f"{public_base(self._registry, req)}/{self._adapter.name}/{target.address}"
+                self._presenter.detail_page(req, resp, reply, source, base)
             case NamesPage():
                 self._presenter.names_page(req, resp, reply, source)
             case FileReply():
@@ -136,8 +153,14 @@ def _redirect(req: falcon.Request, resp: falcon.Response, location: str) -> None
     resp.set_header("Cache-Control", "no-store")
 
 
+def _path_as_sent(req: falcon.Request) -> str:
+    raw: str | None = req.env.get(PATH_AS_SENT)
+    return req.path if raw is None else raw.encode("latin-1").decode("utf-8", "replace")
+
+
 def _renamed(path: str, written: str, normal: str) -> str:
     """The relative address of the same place with the package's name in its normal form."""
     segments = path.split("/")
-    after = segments[segments.index(written, _BEFORE) + 1 :]
+    filled = [place for place, segment in enumerate(segments) if segment]
+    after = segments[next(place for place in filled[_BEFORE:] if segments[place] == written) + 1 :]
     return "/".join([*([".."] * len(after) or ["."]), normal, *after])

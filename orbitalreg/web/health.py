@@ -13,6 +13,7 @@ from orbitalreg.web.auth import Access, Target
 
 class _Probe:
     rights: Mapping[str, Right | Access] = {"GET": Access.PUBLIC}
+    body_limit = 0
 
     def target(self, params: dict[str, Any]) -> Target:
         return Target(None, None)

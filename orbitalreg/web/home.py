@@ -50,6 +50,7 @@ class Home:
     """`/`. With `?sign-in=1` an anonymous caller is asked for credentials."""
 
     rights: Mapping[str, Right | Access] = {"GET": Access.PUBLIC}
+    body_limit = 0
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -71,12 +72,13 @@ class Home:
         resp.set_header("Content-Security-Policy", POLICY)
         resp.set_header("X-Content-Type-Options", "nosniff")
         resp.set_header("Cache-Control", "private, no-store")
-        resp.text = _PAGE.format(
+        page = _PAGE.format(
             version=__version__,
             who=identity.name,
             sections=Markup("").join(sections) or _NONE,
             more=_SIGN_IN if identity.is_anonymous else "",
         )
+        resp.data = page.encode()
 
     on_head = on_get
 

@@ -12,10 +12,13 @@ logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 REASON_LENGTH = 300
+API = "/api/"
+"""Below this path every refusal is a problem document, asked for or not."""
 
 TABLE: tuple[tuple[type[errors.OrbitalError], HTTPStatus], ...] = (
     (errors.UploadRefused, HTTPStatus.BAD_REQUEST),
     (errors.InvalidName, HTTPStatus.BAD_REQUEST),
+    (errors.Malformed, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (errors.Forbidden, HTTPStatus.FORBIDDEN),
     (errors.NotFound, HTTPStatus.NOT_FOUND),
@@ -24,6 +27,7 @@ TABLE: tuple[tuple[type[errors.OrbitalError], HTTPStatus], ...] = (
     (errors.Busy, HTTPStatus.SERVICE_UNAVAILABLE),
     (errors.NoSpace, HTTPStatus.INSUFFICIENT_STORAGE),
     (errors.StorageFailed, HTTPStatus.INTERNAL_SERVER_ERROR),
+    (errors.Unreachable, HTTPStatus.BAD_GATEWAY),
 )
 RETRY_SECONDS = 2
 
@@ -66,19 +70,26 @@ def _unexpected(req: falcon.Request, resp: falcon.Response, error: Exception, _:
 
 
 def answer(req: falcon.Request, resp: falcon.Response, status: HTTPStatus, detail: str) -> None:
-    """One refusal: in the status line, and in the body as text or, where it is asked for, as RFC 9457 JSON."""
-    reason = one_line(detail)
-    resp.status = f"{status.value} {reason}"
+    """One refusal: in the status line, and in the body as text or, in the API and where asked for, as RFC 9457 JSON."""
+    flat = one_line(detail)
+    resp.status = f"{status.value} {flat[:REASON_LENGTH]}"
     resp.set_header("Cache-Control", "no-store")
-    if PROBLEM_JSON in (req.get_header("Accept") or ""):
+    resp.set_header("X-Content-Type-Options", "nosniff")
+    if req.path.startswith(API) or PROBLEM_JSON in (req.get_header("Accept") or ""):
         resp.content_type = PROBLEM_JSON
-        resp.data = json.dumps({"title": status.phrase, "status": status.value, "detail": detail}).encode()
+        resp.data = json.dumps(problem(status, detail, req.context.request_id)).encode()
     else:
         resp.content_type = "text/plain"
-        resp.data = f"{detail}\n".encode()
+        resp.data = f"{flat}\n".encode()
+
+
+def problem(status: HTTPStatus, detail: str, request_id: str) -> dict[str, object]:
+    """The members of RFC 9457; `request` is our own, and names the line in the log."""
+    said = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    return {**said, "request": request_id}
 
 
 def one_line(text: str) -> str:
-    """`text` as a reason phrase: printable ASCII, one line, bounded."""
+    """`text` as a reason phrase may be, and a body without a charset: printable ASCII, one line."""
     flat = " ".join(text.encode("ascii", "replace").decode().split())
-    return "".join(char if char.isprintable() else "?" for char in flat)[:REASON_LENGTH]
+    return "".join(char if char.isprintable() else "?" for char in flat)

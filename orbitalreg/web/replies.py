@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import falcon
 
-from orbitalreg.interfaces import FileReply, NamesPage, PackagePage, Source, TextReply
+from orbitalreg.interfaces import DetailPage, FileReply, NamesPage, PackagePage, Source, TextReply
 from orbitalreg.model import File, Identity, Right
 from orbitalreg.usage import UsageRecorder
 from orbitalreg.web.auth import Target, may_read
@@ -38,6 +38,20 @@ class Presenter:
 
         page = self._cache.get_or_render((source.revision(package), reply.representation), render)
         _send_page(req, resp, page, "Accept")
+
+    def detail_page(
+        self, req: falcon.Request, resp: falcon.Response, reply: DetailPage, source: Source, base: str
+    ) -> None:
+        package: str = req.context.target.package
+        representation = f"{reply.representation} {base}"
+
+        def render() -> tuple[tuple[str, str], Page]:
+            listing = source.listing(package)
+            body = reply.render(listing, base, source.document)
+            return (listing.revision, representation), Page(body, reply.content_type)
+
+        page = self._cache.get_or_render((source.revision(package), representation), render)
+        _send_page(req, resp, page, "Accept-Encoding")
 
     def names_page(self, req: falcon.Request, resp: falcon.Response, reply: NamesPage, source: Source) -> None:
         """The whole list is kept; one for a caller who may see only a part of it is made each time."""

@@ -46,7 +46,9 @@ class ToyFormat(FormatAdapter):
             bytearray(1 << 40)
         found = self.parse_filename(filename)
         needs = tuple(head.removeprefix("needs: ").split()) if head.startswith("needs: ") else ()
-        return Inspection(found.package, found.version, {"note": claims.get("note", "")}, needs, {"head": head.encode()})
+        return Inspection(
+            found.package, found.version, {"note": claims.get("note", "")}, needs, {"head": head.encode()}
+        )
 
     def routes(self) -> Sequence[Route]:
         return [

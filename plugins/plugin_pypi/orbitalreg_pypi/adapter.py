@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import falcon
+from packaging.version import Version
+
 from orbitalreg.interfaces import (
+    DetailPage,
     FileReply,
     FormatAdapter,
     NamesPage,
@@ -15,9 +18,7 @@ from orbitalreg.interfaces import (
     TextReply,
 )
 from orbitalreg.model import Coordinates, Inspection, Kind, Right
-from packaging.version import Version
-
-from orbitalreg_pypi import filenames, inspection, negotiation, pages, uploads
+from orbitalreg_pypi import filenames, inspection, json_api, negotiation, pages, uploads
 
 SIMPLE_ROOT = "../../"
 PRECHECK_ROOT = "../../../"
@@ -49,6 +50,7 @@ class PyPIFormat(FormatAdapter):
             Route("GET", "/simple/", Right.READ, self.names),
             Route("GET", "/simple/{package}/", Right.READ, self.page),
             Route("GET", "/files/{package}/{filename}", Right.READ, self.file),
+            Route("GET", "/pypi/{package}/json", Right.READ, self.json),
             Route("POST", "/legacy/", Right.PUBLISH, self.upload),
             Route("POST", "/legacy", Right.PUBLISH, self.upload),
             Route("GET", "/legacy/+simple/{package}/", Right.READ, self.precheck),
@@ -70,6 +72,10 @@ class PyPIFormat(FormatAdapter):
         if filename.endswith(pages.METADATA_SUFFIX):
             return FileReply(filename.removesuffix(pages.METADATA_SUFFIX), pages.METADATA)
         return FileReply(filename)
+
+    def json(self, request: falcon.Request) -> DetailPage:
+        """The older JSON page, which tools that look for newer versions read."""
+        return DetailPage("json", json_api.CONTENT_TYPE, json_api.package)
 
     def upload(self, request: falcon.Request, publisher: Publisher) -> TextReply:
         return uploads.upload(request, publisher)

@@ -79,6 +79,12 @@ def read_metadata(data: bytes) -> CoreMetadata:
     )
 
 
+def parts(data: bytes) -> tuple[str, str]:
+    """The header, and the description below it, of a document that was read once. Raises `UploadRefused`."""
+    header = _header(data)
+    return header, data.decode("utf-8")[len(header) :].strip("\r\n")
+
+
 def _header(data: bytes) -> str:
     if len(data) > MAX_DOCUMENT:
         refuse(f"its metadata is larger than {MAX_DOCUMENT} bytes")

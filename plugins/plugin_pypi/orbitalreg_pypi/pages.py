@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
-from orbitalreg.model import File, Listing, Microseconds, StatusName
 from packaging.version import Version
+
+from orbitalreg.model import File, Listing, Microseconds, StatusName
 
 API_VERSION = "1.4"
 METADATA = "metadata"

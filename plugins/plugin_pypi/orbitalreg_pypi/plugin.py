@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from orbitalreg.hookspecs import hookimpl
 from orbitalreg.interfaces import FormatAdapter
-
 from orbitalreg_pypi.adapter import PyPIFormat
 
 

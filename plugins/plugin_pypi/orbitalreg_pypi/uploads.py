@@ -10,6 +10,7 @@ from typing import cast
 
 import falcon
 from falcon.media.multipart import BodyPart, MultipartForm, MultipartParseOptions
+
 from orbitalreg.errors import Gone, UploadRefused
 from orbitalreg.interfaces import Publisher, TextReply, Upload
 
@@ -42,12 +43,13 @@ def upload(request: falcon.Request, publisher: Publisher) -> TextReply:
         received: Upload | None = None
         try:
             for part in _form(request):
-                if part.name == CONTENT:
+                name = _name(part)
+                if name == CONTENT:
                     if received is not None:
                         raise UploadRefused("the form has more than one file; send each in a request of its own")
                     received = _receive(part, fields, publisher, stack)
-                elif part.name in FIELDS:
-                    _keep(fields, part)
+                elif name in FIELDS:
+                    _keep(fields, name, part)
         except falcon.MediaMalformedError as error:
             raise UploadRefused("the body is no complete multipart form") from error
         return _publish(fields, received, publisher)
@@ -81,11 +83,19 @@ def _form(request: falcon.Request) -> Iterator[BodyPart]:
     return iter(form)
 
 
+def _name(part: BodyPart) -> str:
+    """The field's name; empty for a part without one, which is passed over as unknown."""
+    try:
+        return part.name or ""
+    except UnicodeDecodeError:
+        raise UploadRefused("a part of the form has a Content-Disposition that is not UTF-8") from None
+
+
 def _receive(part: BodyPart, fields: Mapping[str, str], publisher: Publisher, stack: ExitStack) -> Upload:
     """Stage the file, hashing in one pass by those digests that the form has named so far."""
     try:
         filename = part.filename
-    except (UnicodeDecodeError, LookupError):
+    except falcon.MediaMalformedError:  # a `filename*` in a charset that is none
         filename = None
     if not filename:
         raise UploadRefused("the form's file has no name that could be read")
@@ -93,20 +103,19 @@ def _receive(part: BodyPart, fields: Mapping[str, str], publisher: Publisher, st
     return stack.enter_context(publisher.receive(part.stream, filename, algorithms))
 
 
-def _keep(fields: dict[str, str], part: BodyPart) -> None:
-    assert part.name is not None
-    limit = FIELDS[part.name]
+def _keep(fields: dict[str, str], name: str, part: BodyPart) -> None:
+    limit = FIELDS[name]
     raw = part.stream.read(limit + 1)
     if len(raw) > limit:
-        raise UploadRefused(f"the form's field {part.name!r} is longer than {limit} bytes")
+        raise UploadRefused(f"the form's field {name!r} is longer than {limit} bytes")
     try:
         value = raw.decode().strip()
     except UnicodeDecodeError:
-        raise UploadRefused(f"the form's field {part.name!r} is not UTF-8") from None
+        raise UploadRefused(f"the form's field {name!r} is not UTF-8") from None
     if value in ABSENT:
         return
-    if fields.setdefault(part.name, value) != value:
-        raise UploadRefused(f"the form's field {part.name!r} is given twice, with different values")
+    if fields.setdefault(name, value) != value:
+        raise UploadRefused(f"the form's field {name!r} is given twice, with different values")
 
 
 def _check_protocol(fields: Mapping[str, str]) -> None:

@@ -1,0 +1,138 @@
+"""Where a command works: on the data folder, or through a server's API. Both tell the same of what they did."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
+
+import click
+
+from orbitalreg.assembly import Registry
+from orbitalreg.cli.common import local_actor, opened
+from orbitalreg.delegation import rotate_any, summary
+from orbitalreg.interfaces import FormatAdapter
+from orbitalreg.inventory import Inventory
+from orbitalreg.model import Address, File, Repository, Status
+from orbitalreg.summaries import (
+    Change,
+    FileSummary,
+    PackageDetail,
+    PackageSummary,
+    StatusSummary,
+    TokenSecret,
+    TokenSummary,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Backend(Protocol):
+    """What commands do, in the words of `orbitalreg.client.Client`. All raise `OrbitalError`."""
+
+    def packages(self, address: Address) -> Iterable[PackageSummary]: ...
+
+    def package(self, address: Address, package: str) -> PackageDetail: ...
+
+    def files(self, address: Address, package: str, version: str | None = None) -> Iterable[FileSummary]: ...
+
+    def yank(self, address: Address, package: str, version: str, reason: str = "") -> Change: ...
+
+    def unyank(self, address: Address, package: str, version: str) -> Change: ...
+
+    def delete(self, address: Address, package: str, version: str, filename: str | None = None) -> Change: ...
+
+    def set_status(self, address: Address, package: str, status: Status) -> StatusSummary: ...
+
+    def tokens(self) -> Iterable[TokenSummary]: ...
+
+    def revoke(self, id_or_name: str) -> Sequence[str]: ...
+
+    def rotate(self, id_or_name: str, overlap: int) -> TokenSecret: ...
+
+
+class Local:
+    """The data folder, as the operator: `local:<system user>`."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def packages(self, address: Address) -> list[PackageSummary]:
+        return self._inventory(address).packages()
+
+    def package(self, address: Address, package: str) -> PackageDetail:
+        _, adapter = self._place(address)
+        return self._inventory(address).package(adapter.normalize(package))
+
+    def files(self, address: Address, package: str, version: str | None = None) -> list[FileSummary]:
+        _, adapter = self._place(address)
+        normal = None if version is None else adapter.normalize_version(version)
+        return self._inventory(address).files(adapter.normalize(package), normal)
+
+    def yank(self, address: Address, package: str, version: str, reason: str = "") -> Change:
+        repository, name, number = self._version(address, package, version)
+        done = self._registry.curator.yank(repository, name, number, reason, local_actor())
+        return _change(name, number, done)
+
+    def unyank(self, address: Address, package: str, version: str) -> Change:
+        repository, name, number = self._version(address, package, version)
+        return _change(name, number, self._registry.curator.unyank(repository, name, number, local_actor()))
+
+    def delete(self, address: Address, package: str, version: str, filename: str | None = None) -> Change:
+        repository, name, number = self._version(address, package, version)
+        done = self._registry.curator.delete(repository, name, number, filename, local_actor())
+        return _change(name, number, done)
+
+    def set_status(self, address: Address, package: str, status: Status) -> StatusSummary:
+        repository, adapter = self._place(address)
+        name = adapter.normalize(package)
+        self._registry.curator.set_status(repository, name, status, local_actor())
+        return StatusSummary(name, status.name, status.reason)
+
+    def tokens(self) -> list[TokenSummary]:
+        """Everybody's."""
+        return [summary(row) for row in self._registry.accounts.tokens()]
+
+    def revoke(self, id_or_name: str) -> list[str]:
+        return self._registry.accounts.revoke(id_or_name, local_actor())
+
+    def rotate(self, id_or_name: str, overlap: int) -> TokenSecret:
+        return rotate_any(self._registry.catalog, id_or_name, overlap, local_actor())
+
+    def _place(self, address: Address) -> tuple[Repository, FormatAdapter]:
+        repository = self._registry.repository(address)
+        return repository, self._registry.formats[repository.format]
+
+    def _version(self, address: Address, package: str, version: str) -> tuple[Repository, str, str]:
+        repository, adapter = self._place(address)
+        return repository, adapter.normalize(package), adapter.normalize_version(version)
+
+    def _inventory(self, address: Address) -> Inventory:
+        repository, adapter = self._place(address)
+        return Inventory(self._registry.catalog, self._registry.source(repository), adapter)
+
+
+@contextmanager
+def backend(config_file: str | None, server: str | None) -> Iterator[Backend]:
+    """Where the options say that the command works. Raises `OrbitalError`, and `UsageError` for both options."""
+    if server is None:
+        with opened(config_file) as registry:
+            yield Local(registry)
+        return
+    if config_file is not None:
+        raise click.UsageError("--config is for the data here and --server for another's: give one of them")
+    from orbitalreg.cli.remote import Remote  # here, so that no other command waits for an HTTP client
+
+    with Remote.from_environment(server) as remote:
+        yield remote
+
+
+def _change(package: str, version: str, done: Sequence[File]) -> Change:
+    return Change(package, version, [file.filename for file in done])
+
+
+def server_option(command: F) -> F:
+    """`--server URL`."""
+    return click.option(
+        "--server",
+        metavar="URL",
+        help="Work through this server's API, with the token in $ORBITALREG_TOKEN, instead of on the data.",
+    )(command)

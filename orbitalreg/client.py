@@ -1,0 +1,302 @@
+"""A client of the API, for scripts and programs as much as for this project's own command line.
+
+    with Client.from_environment("https://registry.example.com") as client:
+        for package in client.packages(Address("acme", "internal")):
+            print(package.name, package.newest)
+
+What comes back are dataclasses of `orbitalreg.summaries`; what is refused raises the classes of `orbitalreg.errors`.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from types import TracebackType
+from typing import Any, Self, TypeVar, cast
+from urllib.parse import quote, urlsplit
+
+import requests
+from pydantic import TypeAdapter, ValidationError
+from requests.auth import AuthBase
+
+from orbitalreg import errors
+from orbitalreg.model import Address, Grant, Status
+from orbitalreg.summaries import (
+    Change,
+    Downloads,
+    FileSummary,
+    PackageDetail,
+    PackageSummary,
+    Page,
+    ProjectSummary,
+    RepositorySummary,
+    StatusSummary,
+    TokenSecret,
+    TokenSummary,
+    VersionSummary,
+)
+
+T = TypeVar("T")
+
+TOKEN_VARIABLE = "ORBITALREG_TOKEN"
+CA_VARIABLE = "SSL_CERT_FILE"
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+PART = 1000
+ID_LENGTH = 8
+
+BY_STATUS: Mapping[int, type[errors.OrbitalError]] = {
+    400: errors.InvalidName,
+    401: errors.Unauthenticated,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    410: errors.Gone,
+    411: errors.Malformed,
+    413: errors.TooLarge,
+    415: errors.Malformed,
+    422: errors.Malformed,
+    500: errors.StorageFailed,
+    503: errors.Busy,
+    507: errors.NoSpace,
+}
+
+
+class Client:
+    """One server. Certificates are checked by `REQUESTS_CA_BUNDLE`, else `SSL_CERT_FILE`, else the usual authorities.
+
+    Every method raises the `OrbitalError` that the server's answer stands for (`BY_STATUS`), and `Unreachable` where
+    there is no answer, or none that can be understood. Not to be shared by threads.
+    """
+
+    def __init__(
+        self, url: str, token: str | None = None, timeout: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS)
+    ) -> None:
+        """`url` is the server's own address; `timeout` are seconds to connect and between bytes.
+
+        Without a token only what anybody may read can be read. Raises `InvalidName` for what is no such address.
+        """
+        self._root = f"{_checked(url)}/api/v1"
+        self._timeout = timeout
+        self.token_id = token.partition("_")[2][:ID_LENGTH] if token else None
+        """The public id of the token in use."""
+        self._session = requests.Session()
+        self._session.auth = _Bearer(token) if token else _nobody
+        self._session.headers.update({"Accept": "application/json, application/problem+json"})
+        self._session.verify = os.environ.get(CA_VARIABLE) or True
+
+    @classmethod
+    def from_environment(cls, url: str) -> Self:
+        """With the token in $ORBITALREG_TOKEN. Raises `Unauthenticated` where there is none, and `InvalidName`."""
+        token = os.environ.get(TOKEN_VARIABLE, "").strip()
+        if not token:
+            raise errors.Unauthenticated(f"{TOKEN_VARIABLE} is not set: put a token for {url} into it")
+        if not (token.isascii() and token.isprintable()):
+            raise errors.Unauthenticated(f"{TOKEN_VARIABLE} holds no token: copy it again")
+        return cls(url, token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._session.close()
+
+    # Projects and repositories.
+
+    def projects(self) -> Iterator[ProjectSummary]:
+        return self._list(ProjectSummary, "projects")
+
+    def project(self, project: str) -> ProjectSummary:
+        return self._get(ProjectSummary, "projects", project)
+
+    def repositories(self, project: str) -> Iterator[RepositorySummary]:
+        return self._list(RepositorySummary, "projects", project, "repositories")
+
+    def repository(self, address: Address) -> RepositorySummary:
+        return self._get(RepositorySummary, *_at(address))
+
+    # What is in a repository. Names and versions may be spelt as the format allows.
+
+    def packages(self, address: Address) -> Iterator[PackageSummary]:
+        """By name."""
+        return self._list(PackageSummary, *_at(address, None))
+
+    def package(self, address: Address, package: str) -> PackageDetail:
+        return self._get(PackageDetail, *_at(address, package))
+
+    def versions(self, address: Address, package: str) -> Iterator[VersionSummary]:
+        """In the order in which they appeared."""
+        return self._list(VersionSummary, *_at(address, package), "versions")
+
+    def version(self, address: Address, package: str, version: str) -> VersionSummary:
+        return self._get(VersionSummary, *_at(address, package, version))
+
+    def files(self, address: Address, package: str, version: str | None = None) -> Iterator[FileSummary]:
+        """Of a package or of one version, in the order in which they were published."""
+        return self._list(FileSummary, *_at(address, package, version), "files")
+
+    def file(self, address: Address, package: str, version: str, filename: str) -> FileSummary:
+        return self._get(FileSummary, *_at(address, package, version, filename))
+
+    def downloads(
+        self,
+        address: Address,
+        package: str,
+        version: str | None = None,
+        filename: str | None = None,
+        days: int = 30,
+    ) -> Downloads:
+        """Of a package, a version, or a file of that version; by day for the last `days`."""
+        path = _at(address, package, version, filename)
+        return self._ask(Downloads, "GET", *path, "downloads", query={"days": days})
+
+    # Changes.
+
+    def yank(self, address: Address, package: str, version: str, reason: str = "") -> Change:
+        path = _at(address, package, version)
+        return self._ask(Change, "POST", *path, "yank", body={"reason": reason})
+
+    def unyank(self, address: Address, package: str, version: str) -> Change:
+        return self._ask(Change, "DELETE", *_at(address, package, version), "yank")
+
+    def delete(self, address: Address, package: str, version: str, filename: str | None = None) -> Change:
+        """A version, or one file of it."""
+        return self._ask(Change, "DELETE", *_at(address, package, version, filename))
+
+    def set_status(self, address: Address, package: str, status: Status) -> StatusSummary:
+        body = {"status": str(status.name), "reason": status.reason}
+        return self._ask(StatusSummary, "PUT", *_at(address, package), "status", body=body)
+
+    # The tokens of the account whose token is used.
+
+    def tokens(self) -> Iterator[TokenSummary]:
+        """Oldest first."""
+        return self._list(TokenSummary, "tokens")
+
+    def token(self, token_id: str) -> TokenSummary:
+        return self._get(TokenSummary, "tokens", token_id)
+
+    def create_token(self, name: str, grants: Sequence[Grant], seconds: int | None = None) -> TokenSecret:
+        """Good for `seconds`, or as long as the token in use; it never has more than that one."""
+        body: dict[str, Any] = {"name": name, "grants": [str(grant) for grant in grants]}
+        return self._ask(
+            TokenSecret, "POST", "tokens", body=body if seconds is None else {**body, "expires_in": seconds}
+        )
+
+    def rotate_token(self, token_id: str, overlap: int | None = None) -> TokenSecret:
+        """The new token; the old one stays good for `overlap` seconds, a day unless given."""
+        body = {} if overlap is None else {"overlap": overlap}
+        return self._ask(TokenSecret, "POST", "tokens", token_id, "rotate", body=body)
+
+    def revoke_token(self, token_id: str) -> TokenSummary:
+        return self._ask(TokenSummary, "DELETE", "tokens", token_id)
+
+    # The wire.
+
+    def _get(self, kind: type[T], *path: str) -> T:
+        return self._ask(kind, "GET", *path)
+
+    def _list(self, kind: type[T], *path: str) -> Iterator[T]:
+        cursor: str | None = None
+        while True:
+            query = {"limit": PART} if cursor is None else {"limit": PART, "cursor": cursor}
+            part = cast(Page[T], self._ask(Page[kind], "GET", *path, query=query))  # type: ignore[valid-type]
+            yield from part.items
+            if part.next is None:
+                return
+            if part.next == cursor:
+                raise errors.Unreachable("the server's list does not end")
+            cursor = part.next
+
+    def _ask(
+        self, kind: type[T], method: str, *path: str, query: Mapping[str, Any] | None = None, body: Any = None
+    ) -> T:
+        url = "/".join([self._root, *map(_segment, path)])
+        try:
+            response = self._session.request(
+                method, url, params=query, json=body, timeout=self._timeout, allow_redirects=False
+            )
+        except (requests.RequestException, OSError) as error:
+            raise errors.Unreachable(f"{self._root} cannot be reached: {_cause(error)}") from error
+        if not response.ok or response.is_redirect:
+            raise _refusal(response)
+        try:
+            return cast(T, _adapter(cast(Any, kind)).validate_json(response.content))
+        except ValidationError as error:
+            raise errors.Unreachable(f"{self._root} answered what is none of this API's answers") from error
+
+
+class _Bearer(AuthBase):
+    """RFC 6750. Credentials of a .netrc file are not looked for where this is set."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _checked(url: str) -> str:
+    """The address without a slash at its end. Raises `InvalidName`, which does not repeat what may hold a secret."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment:
+        raise errors.InvalidName("this is no address of a server: write it as https://registry.example.com")
+    if "@" in parts.netloc:
+        raise errors.InvalidName(f"leave the credentials out of the address, and put the token into {TOKEN_VARIABLE}")
+    return url.rstrip("/")
+
+
+def _at(address: Address, *rest: str | None) -> list[str]:
+    """The path of a repository, or of a package, version or file in it; what is None is not gone into."""
+    path = ["projects", address.project, "repositories", address.repository]
+    for noun, name in zip(("packages", "versions", "files"), rest, strict=False):
+        if name is None:
+            return [*path, noun] if noun == "packages" else path
+        path += [noun, name]
+    return path
+
+
+def _segment(text: str) -> str:
+    """`text` as one segment of a path. Raises `InvalidName` for what would lead elsewhere."""
+    if text in ("", ".", "..") or "/" in text:
+        raise errors.InvalidName(f"{text!r} is no name")
+    return quote(text, safe="")
+
+
+def _refusal(response: requests.Response) -> errors.OrbitalError:
+    """What the answer stands for, with the server's own words, which are one line."""
+    kind = BY_STATUS.get(response.status_code, errors.Unreachable)
+    try:
+        said = response.json()["detail"]
+    except (ValueError, KeyError, TypeError):
+        return errors.Unreachable(f"the server answered {response.status_code} {response.reason}, and no API's answer")
+    return kind(" ".join(str(said).split()))
+
+
+def _cause(error: Exception) -> str:
+    """The innermost reason, in short: the library's own texts name objects in memory."""
+    if isinstance(error, requests.Timeout):
+        return "it did not answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate is not trusted; set REQUESTS_CA_BUNDLE to the authority's file"
+    reason: BaseException = error
+    while (deeper := reason.__cause__ or reason.__context__) is not None:
+        reason = deeper
+    return reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

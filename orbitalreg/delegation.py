@@ -1,0 +1,201 @@
+"""What an account does with its own tokens, and how one token takes another's place.
+
+A token that another made gives nothing that its maker does not: its grants lie within the maker's, it ends no later,
+and it belongs to the same account, so that a right taken from the account is gone from all of them. The same holds for
+rotating and revoking: a token that leaked cannot be used to get, or to end, a stronger one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sqlite_utils import Database
+
+from orbitalreg import audit
+from orbitalreg.catalog import Catalog, accounts
+from orbitalreg.catalog.accounts import TokenRow
+from orbitalreg.errors import Forbidden, InvalidName, NotFound, Unauthenticated
+from orbitalreg.identity import mint, token_hash
+from orbitalreg.model import Actor, Grant, Identity, Microseconds, now, valid_name
+from orbitalreg.summaries import TokenSecret, TokenSummary, at, at_or_none
+
+SECOND = 1_000_000
+DEFAULT_OVERLAP = 24 * 3600
+MAX_OVERLAP = 7 * 24 * 3600
+"""Seconds for which a token that was rotated stays good."""
+
+TimeKey = tuple[Microseconds, str]
+
+
+def summary(row: TokenRow) -> TokenSummary:
+    """What is told of a token."""
+    return TokenSummary(
+        row.id,
+        row.name,
+        row.account,
+        row.state,
+        [str(grant) for grant in row.grants],
+        at(row.created_at),
+        at_or_none(row.expires_at),
+        at_or_none(row.last_used_at),
+        row.successor_id,
+    )
+
+
+class OwnTokens:
+    """The tokens of one caller's account, within what the caller's own token gives. Made for each request."""
+
+    def __init__(self, catalog: Catalog, identity: Identity, actor: Actor) -> None:
+        self._catalog = catalog
+        self._identity = identity
+        self._actor = actor
+
+    def after(self, key: TimeKey, limit: int) -> list[TokenSummary]:
+        """Those after (created at, id), oldest first, whatever their state."""
+        rows = accounts.tokens_of_account_after(self._catalog.read(), self._identity.name, key, limit)
+        return [summary(row) for row in rows]
+
+    def get(self, token_id: str) -> TokenSummary:
+        """Raises `NotFound`."""
+        return summary(self._own(self._catalog.read(), token_id))
+
+    def make(self, name: str, grants: Sequence[Grant], seconds: int | None) -> TokenSecret:
+        """A token of the same account, good for `seconds`, or as long as the caller's own.
+
+        Raises `InvalidName`; `Forbidden` where it would be stronger than the caller's.
+        """
+        valid_name(name, "token name")
+        with self._catalog.write() as db:
+            maker = self._maker(db)
+            _check_within(grants, maker.grants, "be given")
+            _check_within(grants, maker.account_grants, "be given")
+            expires_at = maker.expires_at if seconds is None else now() + seconds * SECOND
+            if _later(expires_at, maker.expires_at):
+                raise Forbidden("a token cannot make one that is good for longer than itself")
+            made = _insert(db, maker, name, grants, expires_at)
+            detail = {"grants": made.grants, "account": made.account, "expires": expires_at}
+            audit.record(db, self._actor, "token.create", made.id, detail)
+        return made
+
+    def rotate(self, token_id: str, overlap: int) -> TokenSecret:
+        """See `rotate`. Raises `NotFound`; `Forbidden` for a token that gives more than the caller's."""
+        with self._catalog.write() as db:
+            maker, row = self._maker(db), self._own(db, token_id)
+            _check_within(row.grants, maker.grants, "be rotated")
+            return rotate(db, row, overlap, maker.expires_at, self._actor)
+
+    def revoke(self, token_id: str) -> TokenSummary:
+        """The token as it is then, also where it was revoked before. Raises as `rotate`."""
+        with self._catalog.write() as db:
+            maker, row = self._maker(db), self._own(db, token_id)
+            _check_within(row.grants, maker.grants, "be revoked")
+            return revoke(db, row, self._actor)
+
+    def _own(self, db: Database, token_id: str) -> TokenRow:
+        row = accounts.token(db, token_id)
+        if row is None or row.account != self._identity.name:
+            raise NotFound(f"{self._identity.name} has no token {token_id}")
+        return row
+
+    def _maker(self, db: Database) -> TokenRow:
+        """The caller's token as it is within this transaction."""
+        row = accounts.token(db, self._identity.token_id or "")
+        if row is None or row.state != "active":
+            raise Unauthenticated("the token was revoked just now")
+        return row
+
+
+class ProjectTokens:
+    """The tokens of a project's own service accounts (those with no grant outside of it), for its admins."""
+
+    def __init__(self, catalog: Catalog, project: str, actor: Actor) -> None:
+        self._catalog = catalog
+        self._project = project
+        self._actor = actor
+
+    def after(self, key: TimeKey, limit: int) -> list[TokenSummary]:
+        """Those after (created at, id), oldest first, whatever their state."""
+        return [summary(row) for row in accounts.tokens_within_after(self._catalog.read(), self._project, key, limit)]
+
+    def revoke(self, token_id: str) -> TokenSummary:
+        """The token as it is then, also where it was revoked before. Raises `NotFound`."""
+        with self._catalog.write() as db:
+            row = accounts.token_within(db, self._project, token_id)
+            if row is None:
+                raise NotFound(f"the service accounts of {self._project} have no token {token_id}")
+            return revoke(db, row, self._actor)
+
+
+def rotate_any(catalog: Catalog, id_or_name: str, overlap: int, actor: Actor) -> TokenSecret:
+    """For the operator: rotate the active token of this id, or the one of this name that has no successor yet.
+
+    Raises `NotFound`, `InvalidName`.
+    """
+    with catalog.write() as db:
+        token_id = chosen([summary(row) for row in accounts.tokens(db)], id_or_name)
+        row = accounts.token(db, token_id)
+        assert row is not None
+        return rotate(db, row, overlap, None, actor)
+
+
+def chosen(tokens: Sequence[TokenSummary], id_or_name: str) -> str:
+    """The id of the active token that is meant; by its name, one that has no successor yet.
+
+    Raises `NotFound`, and `InvalidName` where it may be more than one.
+    """
+    active = [token for token in tokens if token.state == "active"]
+    named = [token.id for token in active if token.id == id_or_name]
+    named = named or [token.id for token in active if token.name == id_or_name and token.successor is None]
+    if not named:
+        raise NotFound(f"no token that could be rotated is called {id_or_name!r}; see: orbitalreg token list")
+    if len(named) > 1:
+        raise InvalidName(f"several tokens are called {id_or_name!r}; give the id of one: {', '.join(named)}")
+    return named[0]
+
+
+def rotate(db: Database, row: TokenRow, overlap: int, not_after: Microseconds | None, actor: Actor) -> TokenSecret:
+    """Writes: a token like `row`, which itself stays good for `overlap` seconds more, if it was good for so long.
+
+    The new one is good for as long as the old one was made for, but not after `not_after`. Raises `NotFound`.
+    """
+    if row.state != "active":
+        raise NotFound(f"the token {row.id} is {row.state}; make a new one")
+    present = now()
+    expires_at = None if row.expires_at is None else present + row.expires_at - row.created_at
+    expires_at = not_after if _later(expires_at, not_after) else expires_at
+    made = _insert(db, row, row.name, row.grants, expires_at)
+    accounts.supersede_token(db, row.id, made.id, present + overlap * SECOND)
+    detail = {"successor": made.id, "overlap": overlap, "account": row.account, "expires": expires_at}
+    audit.record(db, actor, "token.rotate", row.id, detail)
+    return made
+
+
+def revoke(db: Database, row: TokenRow, actor: Actor) -> TokenSummary:
+    """Writes: the token is refused from the next request on."""
+    if accounts.revoke_token(db, row.id):
+        audit.record(db, actor, "token.revoke", row.id, {"at": now()})
+    after = accounts.token(db, row.id)
+    assert after is not None
+    return summary(after)
+
+
+def _insert(
+    db: Database, like: TokenRow, name: str, grants: Sequence[Grant], expires_at: Microseconds | None
+) -> TokenSecret:
+    """Writes a token of the account that `like` belongs to."""
+    account_id = accounts.account_of_token(db, like.id)
+    assert account_id is not None
+    token = mint(like.account.partition(":")[0])
+    accounts.insert_token(db, token.id, account_id, name, token_hash(token.text), expires_at, grants)
+    row = accounts.token(db, token.id)
+    assert row is not None
+    return TokenSecret(**asdict(summary(row)), token=token.text)
+
+
+def _check_within(wanted: Sequence[Grant], held: Sequence[Grant], what: str) -> None:
+    for grant in wanted:
+        if not any(grant.within(other) for other in held):
+            raise Forbidden(f"{grant} cannot {what} by a token that does not hold it")
+
+
+def _later(wanted: Microseconds | None, limit: Microseconds | None) -> bool:
+    return limit is not None and (wanted is None or wanted > limit)

@@ -1,0 +1,95 @@
+"""What an operator watches, for Prometheus.
+
+Each process counts for itself; with several on one port they count into files of one folder (`share`), and whichever
+answers a scrape adds them up. What the catalog and the disk know is asked at the scrape, so that it is right for all.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess, values
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
+
+Gauges = Callable[[], Iterable[tuple[str, str, float]]]
+"""Yields (name, help, value); asked at each scrape."""
+
+
+def share(folder: Path) -> None:
+    """Have the processes that are forked from this one count together, in files of `folder`, which is emptied.
+
+    Before the first `Metrics` is made. The library reads its variable when it is imported, which is too early for a
+    number of processes that a command line gives.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """The counts of one process. Thread-safe."""
+
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "orbitalreg_requests", "Requests answered.", ["route", "method", "status"], registry=registry
+        )
+        self._seconds = Histogram(
+            "orbitalreg_request_seconds",
+            "Seconds from a whole request to its answer.",
+            ["route"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._uploads = Counter("orbitalreg_uploads", "Uploads by outcome.", ["outcome"], registry=registry)
+        self._received = Counter("orbitalreg_received_bytes", "Bytes of published files.", registry=registry)
+        self._sent = Counter("orbitalreg_sent_bytes", "Bytes of answers.", registry=registry)
+        self._failures = Counter("orbitalreg_failures", "What was refused or failed.", ["kind"], registry=registry)
+        self._count_of = lru_cache(maxsize=4096)(self._requests.labels)
+        self._seconds_of = lru_cache(maxsize=512)(self._seconds.labels)
+
+    def answered(self, route: str, method: str, status: int, seconds: float, size: int) -> None:
+        """One request; `route` is the template, never the path: the paths are without number."""
+        self._count_of(route, method, status).inc()
+        self._seconds_of(route).observe(seconds)
+        if size:
+            self._sent.inc(size)
+
+    def uploaded(self, outcome: str, size: int) -> None:
+        """One upload that was `created` or found `unchanged`."""
+        self._uploads.labels(outcome).inc()
+        if outcome == "created":
+            self._received.inc(size)
+
+    def failed(self, kind: str) -> None:
+        """One refusal or failure, by the name of its error."""
+        self._failures.labels(kind).inc()
+
+    def exposition(self) -> bytes:
+        """The text that Prometheus scrapes."""
+        registry = CollectorRegistry()
+        registry.register(_Gauges(self._gauges))
+        counted = self._registry
+        if FOLDER_VARIABLE in os.environ:
+            counted = CollectorRegistry()
+            multiprocess.MultiProcessCollector(counted)  # type: ignore[no-untyped-call]
+        return generate_latest(counted) + generate_latest(registry)
+
+
+class _Gauges(Collector):
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[Metric]:
+        for name, documentation, value in self._gauges():
+            yield GaugeMetricFamily(f"orbitalreg_{name}", documentation, value=value)

@@ -1,0 +1,50 @@
+"""The API: every route on one screen. What each takes, gives and asks for is stated at its handler."""
+
+from orbitalreg.assembly import Registry
+from orbitalreg.web.api.document import PATH, Document, describe
+from orbitalreg.web.api.downloads import PackageDownloads
+from orbitalreg.web.api.files import FileItem, Files
+from orbitalreg.web.api.packages import PackageItem, Packages, PackageStatus
+from orbitalreg.web.api.projects import ProjectItem, Projects
+from orbitalreg.web.api.repositories import Repositories, RepositoryItem
+from orbitalreg.web.api.resource import ApiResource
+from orbitalreg.web.api.tokens import ProjectTokenItem, ProjectTokenList, TokenItem, TokenRotation, Tokens
+from orbitalreg.web.api.versions import VersionItem, Versions, VersionYank
+
+_PROJECT = "/api/v1/projects/{project}"
+_REPOSITORY = f"{_PROJECT}/repositories/{{repository}}"
+_PACKAGE = f"{_REPOSITORY}/packages/{{package}}"
+_VERSION = f"{_PACKAGE}/versions/{{version}}"
+_FILE = f"{_VERSION}/files/{{filename}}"
+_TOKEN = "/api/v1/tokens/{token}"  # an address
+
+
+def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
+    """Every template with its resource, and the document that describes them."""
+    listed: list[tuple[str, ApiResource]] = [
+        ("/api/v1/projects", Projects(registry)),
+        (_PROJECT, ProjectItem(registry)),
+        (f"{_PROJECT}/tokens", ProjectTokenList(registry)),
+        (f"{_PROJECT}/tokens/{{token}}", ProjectTokenItem(registry)),
+        (f"{_PROJECT}/repositories", Repositories(registry)),
+        (_REPOSITORY, RepositoryItem(registry)),
+        (f"{_REPOSITORY}/packages", Packages(registry)),
+        (_PACKAGE, PackageItem(registry)),
+        (f"{_PACKAGE}/status", PackageStatus(registry)),
+        (f"{_PACKAGE}/downloads", PackageDownloads(registry)),
+        (f"{_PACKAGE}/files", Files(registry)),
+        (f"{_PACKAGE}/versions", Versions(registry)),
+        (_VERSION, VersionItem(registry)),
+        (f"{_VERSION}/yank", VersionYank(registry)),
+        (f"{_VERSION}/downloads", PackageDownloads(registry)),
+        (f"{_VERSION}/files", Files(registry)),
+        (_FILE, FileItem(registry)),
+        (f"{_FILE}/downloads", PackageDownloads(registry)),
+        ("/api/v1/tokens", Tokens(registry)),
+        (_TOKEN, TokenItem(registry)),
+        (f"{_TOKEN}/rotate", TokenRotation(registry)),
+    ]
+    document = Document(registry)
+    listed.append((PATH, document))
+    document.tell(describe(listed))
+    return listed

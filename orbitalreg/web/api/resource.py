@@ -1,0 +1,197 @@
+"""What every resource of the API shares: it states its operations, reads what it is sent, and answers JSON."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import falcon
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from orbitalreg.assembly import Registry
+from orbitalreg.errors import InvalidName, Malformed, TooLarge
+from orbitalreg.inventory import Inventory
+from orbitalreg.model import Address, Identity, Repository, Right
+from orbitalreg.serving.limits import ASK_ABOVE
+from orbitalreg.web.auth import Access, ProjectTarget, Target
+
+M = TypeVar("M", bound=BaseModel)
+H = TypeVar("H", bound=Callable[..., Any])
+
+JSON = "application/json"
+SHOWN_FAULTS = 5
+FAULT_LENGTH = 200
+
+
+class Sent(BaseModel):
+    """What a caller sends, in a query or a body: nothing that is not asked for is let pass."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoQuery(Sent):
+    """No parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method on one address: what the gate asks for, the document says, and the handler is called with.
+
+    A handler is called as `handler(request, **fields)`: the template's fields but for project and repository, and
+    `query` and `body` where their models are given. It returns what is of the type `answer`.
+    """
+
+    method: str
+    right: Right | Access
+    handler: Callable[..., Any]
+    answer: Any
+    adapter: TypeAdapter[Any]
+    query: type[Sent]
+    body: type[Sent] | None
+    status: HTTPStatus
+
+    @property
+    def summary(self) -> str:
+        """The handler's docstring."""
+        return (self.handler.__doc__ or "").strip()
+
+
+def operation(
+    method: str,
+    right: Right | Access,
+    answer: Any,
+    *,
+    query: type[Sent] = NoQuery,
+    body: type[Sent] | None = None,
+    status: HTTPStatus = HTTPStatus.OK,
+) -> Callable[[H], H]:
+    """Marks the method of a resource that serves `method`; its docstring is what the document says of it."""
+
+    def mark(handler: H) -> H:
+        stated = Operation(method, right, handler, answer, TypeAdapter(answer), query, body, status)
+        handler.operation = stated  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+class ApiResource:
+    """A `GuardedResource` made of its operations."""
+
+    body_limit = ASK_ABOVE
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        marked = (getattr(member, "operation", None) for member in vars(type(self)).values())
+        self.operations: Mapping[str, Operation] = {found.method: found for found in marked if found}
+        self.rights: Mapping[str, Right | Access] = {method: found.right for method, found in self.operations.items()}
+        for method in self.operations:
+            setattr(self, f"on_{method.lower()}", self._respond)
+        if "GET" in self.operations:
+            setattr(self, "on_head", self._respond)
+
+    def target(self, params: dict[str, Any]) -> Target | ProjectTarget:
+        raise NotImplementedError(f"{type(self).__name__} is about nothing")
+
+    def _respond(self, req: falcon.Request, resp: falcon.Response, **fields: Any) -> None:
+        wanted = self.operations["GET" if req.method == "HEAD" else req.method]
+        query = _query(req, wanted.query)
+        if wanted.query is not NoQuery:
+            fields["query"] = query
+        if wanted.body is not None:
+            fields["body"] = _body(req, wanted.body)
+        told = wanted.handler(self, req, **fields)
+        resp.status = wanted.status
+        send(resp, wanted.adapter.dump_json(told))
+
+
+class ProjectResource(ApiResource):
+    """A resource below a project."""
+
+    def target(self, params: dict[str, Any]) -> Target | ProjectTarget:
+        project = params.pop("project")
+        return ProjectTarget(project, repositories_of(self._registry, project))
+
+
+class RepositoryResource(ApiResource):
+    """A resource below a repository. A name that does not parse is left as it is written, and then found nowhere."""
+
+    def target(self, params: dict[str, Any]) -> Target | ProjectTarget:
+        project, name = params.pop("project"), params.pop("repository")
+        try:
+            address = Address(project, name)
+        except InvalidName:
+            return Target(None, None, discreet=True)
+        repository = self._registry.repositories.get(address)
+        if repository is not None:
+            adapter = self._registry.formats[repository.format]
+            _normalize(params, "package", adapter.normalize)
+            _normalize(params, "version", adapter.normalize_version)
+        return Target(address, repository, params.get("package"), discreet=True)
+
+    def _repository(self, req: falcon.Request) -> Repository:
+        repository: Repository = req.context.target.repository
+        return repository
+
+    def _inventory(self, req: falcon.Request) -> Inventory:
+        repository = self._repository(req)
+        adapter = self._registry.formats[repository.format]
+        return Inventory(self._registry.catalog, self._registry.source(repository), adapter)
+
+
+def repositories_of(registry: Registry, project: str) -> tuple[Repository, ...]:
+    """The configured repositories of a project, by name."""
+    found = (repository for address, repository in registry.repositories.items() if address.project == project)
+    return tuple(sorted(found, key=lambda repository: repository.address.repository))
+
+
+def caller(req: falcon.Request) -> Identity:
+    """Who is calling."""
+    identity: Identity = req.context.identity
+    return identity
+
+
+def send(resp: falcon.Response, body: bytes) -> None:
+    """JSON that is for this caller alone, and never taken for anything else."""
+    resp.content_type = JSON
+    resp.set_header("Cache-Control", "private, no-store")
+    resp.set_header("X-Content-Type-Options", "nosniff")
+    resp.data = body
+
+
+def _normalize(params: dict[str, Any], field: str, normalize: Callable[[str], str]) -> None:
+    if field in params:
+        try:
+            params[field] = normalize(params[field])
+        except InvalidName:
+            return
+
+
+def _query(req: falcon.Request, model: type[M]) -> M:
+    try:
+        return model.model_validate(req.params)
+    except ValidationError as error:
+        raise Malformed(f"the query: {_faults(error)}") from None
+
+
+def _body(req: falcon.Request, model: type[M]) -> M:
+    """Bodies must say that they are JSON: a form of another site, sent by a browser that is signed in, cannot.
+
+    Raises `Malformed`, `TooLarge`, 415.
+    """
+    if (req.content_type or "").partition(";")[0].strip().lower() != JSON:
+        raise falcon.HTTPUnsupportedMediaType(description=f"send the body as Content-Type: {JSON}")
+    raw = req.bounded_stream.read(ASK_ABOVE + 1)
+    if len(raw) > ASK_ABOVE:
+        raise TooLarge(f"more than {ASK_ABOVE} bytes are not taken here")
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise Malformed(f"the body: {_faults(error)}") from None
+
+
+def _faults(error: ValidationError) -> str:
+    """What is wrong and where, in bounded length. It may hold the names of fields, and never their values."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    lines = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}".removeprefix(": ") for fault in found]
+    return "; ".join(line[:FAULT_LENGTH] for line in lines[:SHOWN_FAULTS])

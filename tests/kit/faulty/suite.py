@@ -1,0 +1,38 @@
+"""The contracts over everything faulty: a class for each, named after it. Run by test_the_kit_bites.py."""
+
+from pathlib import Path
+from typing import Any
+
+import faulty_formats
+import faulty_stores
+import pytest
+import test_filesystem
+import test_toy
+
+pytest_plugins = ["orbitalreg.testing"]
+
+
+def over_store(store: type) -> type:
+    class OverStore(test_filesystem.TestFilesystem):
+        @pytest.fixture
+        def subject(self, tmp_path: Path) -> Any:
+            raw = test_filesystem.RawFolder(tmp_path / "blobs")
+            return test_filesystem.StoreUnderTest(lambda: store(tmp_path, {}), raw)
+
+    return OverStore
+
+
+def over_format(adapter: type) -> type:
+    class OverFormat(test_toy.TestToy):
+        @pytest.fixture
+        def subject(self) -> Any:
+            return test_toy.toys(adapter())
+
+    return OverFormat
+
+
+for module, over in ((faulty_stores, over_store), (faulty_formats, over_format)):
+    for faulty in module.FAULTS:
+        made = over(faulty)
+        made.__name__ = f"Test_{module.__name__}_{faulty.__name__}"
+        globals()[made.__name__] = made

@@ -1,0 +1,37 @@
+"""The toy format passes the kit."""
+
+import pytest
+from orbitalreg_toy import ToyFormat
+
+from orbitalreg.interfaces import FormatAdapter
+from orbitalreg.testing import AdapterUnderTest, BadFile, BaseFormatAdapterContract, GoodFile
+
+pytest_plugins = ["orbitalreg.testing"]
+
+
+def toys(adapter: FormatAdapter) -> AdapterUnderTest:
+    """What is true of the toys, whoever speaks for them."""
+    return AdapterUnderTest(
+        adapter=adapter,
+        good_files=[
+            GoodFile("ball@1.2.toy", b"needs: net pump\nround", "ball", "1.2", claims={"note": "bounces"}),
+            GoodFile("Ball@1.10.toy", b"", "ball", "1.10"),
+            GoodFile("tea-set@3.toy", b"four cups", "tea-set", "3"),
+        ],
+        bad_files=[
+            BadFile("ball.toy", b"round", says="no toy version"),
+            BadFile("9ball@1.toy", b"round", says="no toy"),
+            BadFile("../ball@1.toy", b"round", says="no toy"),
+        ],
+        names={"Ball": "ball", "tea-set": "tea-set"},
+        bad_names=["", "9ball", "../ball", "ball/set", "ball\n"],
+        versions={"1.2": "1.2", "3": "3"},
+        bad_versions=["", "1.", "v1", "1.2\n"],
+        ordered_versions=["1", "1.2", "1.10", "2", "10"],
+    )
+
+
+class TestToy(BaseFormatAdapterContract):
+    @pytest.fixture
+    def subject(self) -> AdapterUnderTest:
+        return toys(ToyFormat())
