@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from orbitalreg.errors import InvalidName, UploadRefused
-from orbitalreg.interfaces import NamesPage, PackagePage, Proposal
+from orbitalreg.interfaces import DetailPage, NamesPage, PackagePage, Proposal
 from orbitalreg.model import Inspection, Kind, Listing, valid_name
 from orbitalreg.testing import pages
 from orbitalreg.testing.evidence import AdapterUnderTest
@@ -100,6 +100,10 @@ def damaged(body: bytes) -> st.SearchStrategy[bytes]:
 
 def package_pages(subject: AdapterUnderTest) -> list[PackagePage]:
     return [reply for reply in replies(subject) if isinstance(reply, PackagePage)]
+
+
+def detail_pages(subject: AdapterUnderTest) -> list[DetailPage]:
+    return [reply for reply in replies(subject) if isinstance(reply, DetailPage)]
 
 
 def names_pages(subject: AdapterUnderTest) -> list[NamesPage]:

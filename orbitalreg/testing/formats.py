@@ -9,6 +9,7 @@ import itertools
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orbitalreg.errors import InvalidName, UploadRefused
+from orbitalreg.errors import InvalidName, NotFound, UploadRefused
 from orbitalreg.inspection import Inspector
 from orbitalreg.interfaces import (
     FormatAdapter,
@@ -68,6 +69,12 @@ class BaseFormatAdapterContract:
             pages.file_of(number, good.filename, good.body, inspect(good.filename, good.body, good.claims))
             for number, good in enumerate(subject.good_files)
         ]
+
+    @pytest.fixture
+    def document(self, subject: AdapterUnderTest, inspect: Callable[..., Inspection]) -> pages.Document:
+        """Reads what is kept beside a good file, as the host does."""
+        kept = {good.filename: inspect(good.filename, good.body, good.claims).documents for good in subject.good_files}
+        return pages.reader(kept)
 
     # Names and versions
 
@@ -266,14 +273,35 @@ class BaseFormatAdapterContract:
             bodies = [page.render(listing) for listing in pages.listings(files)]
             assert rendered.setdefault(page.representation, (page.content_type, bodies)) == (page.content_type, bodies)
 
+    def test_detail_pages_are_rendered_alike_each_time(
+        self, subject: AdapterUnderTest, files: list[File], document: pages.Document
+    ) -> None:
+        for page in checks.detail_pages(subject):
+            for listing in pages.listings(files):
+                first, second = (page.render(listing, checks.BASE, document) for _ in range(2))
+                assert pages.text_of(page, first) == pages.text_of(page, second)
+
+    def test_a_detail_page_of_no_files_is_rendered_or_not_found(
+        self, subject: AdapterUnderTest, document: pages.Document
+    ) -> None:
+        for page in checks.detail_pages(subject):
+            with suppress(NotFound):
+                page.render(Listing(subject.good_files[0].package, (), "revision"), checks.BASE, document)
+
     @bounded
     @given(reason=st.sampled_from(pages.HOSTILE_REASONS) | st.text(max_size=60))
-    def test_hostile_reasons_break_no_page(self, subject: AdapterUnderTest, files: list[File], reason: str) -> None:
+    def test_hostile_reasons_break_no_page(
+        self, subject: AdapterUnderTest, files: list[File], document: pages.Document, reason: str
+    ) -> None:
         status = Status(StatusName.DEPRECATED, reason)
         yanked = [replace(file, yanked=reason) for file in files]
         for page in checks.package_pages(subject):
             for listing in pages.listings(yanked, status):
                 checks.check_page(page, listing)
+        for detail in checks.detail_pages(subject):
+            for listing in pages.listings(yanked, status):
+                with suppress(NotFound):
+                    pages.text_of(detail, detail.render(listing, checks.BASE, document))
 
     def test_names_pages_have_every_name(self, subject: AdapterUnderTest) -> None:
         names = sorted({*subject.names.values(), *(good.package for good in subject.good_files)})

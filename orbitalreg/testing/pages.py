@@ -4,14 +4,17 @@ import hashlib
 import html
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html.parser import HTMLParser
 
 import falcon
 from falcon import testing
 
-from orbitalreg.interfaces import NamesPage, PackagePage, Reply, Route
+from orbitalreg.errors import NotFound
+from orbitalreg.interfaces import DetailPage, NamesPage, PackagePage, Reply, Route
 from orbitalreg.model import File, Inspection, Listing, Status
+
+Document = Callable[[File, str], bytes]
 
 PLACE = "/format/acme/things"
 UPLOADED_AT = 1_700_000_000_000_000
@@ -75,7 +78,19 @@ def listings(files: Sequence[File], status: Status = ACTIVE) -> Iterator[Listing
         yield Listing(package, tuple(file for file in files if file.package == package), "revision", status)
 
 
-def text_of(page: PackagePage | NamesPage, body: bytes) -> str:
+def reader(kept: Mapping[str, Mapping[str, bytes]]) -> Document:
+    """What reads documents by the file's name and their kind, as `DetailPage.render` is given it."""
+
+    def document(file: File, kind: str) -> bytes:
+        try:
+            return kept[file.filename][kind]
+        except KeyError:
+            raise NotFound(f"{file.filename} has no document {kind}") from None
+
+    return document
+
+
+def text_of(page: PackagePage | DetailPage | NamesPage, body: bytes) -> str:
     """The page as text, with the references of a page in HTML resolved. Fails for one that is broken or unsafe."""
     assert isinstance(body, bytes)
     text = body.decode("utf-8")

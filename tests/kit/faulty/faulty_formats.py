@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from typing import Any
 from orbitalreg_toy import ToyFormat
 
 from orbitalreg.errors import UploadRefused
-from orbitalreg.interfaces import NamesPage, PackagePage, Proposal, Route
-from orbitalreg.model import Coordinates, Inspection, Kind, Listing, Right
+from orbitalreg.interfaces import DetailPage, NamesPage, PackagePage, Proposal, Route
+from orbitalreg.model import Coordinates, File, Inspection, Kind, Listing, Right
 
 IN_CHILD = "test_an_inspection_survives_the_hosts_child_process"
 count = itertools.count()
+Document = Callable[[File, str], bytes]
 
 
 class Sound(ToyFormat):
@@ -304,6 +305,38 @@ class OneRepresentation(WithPage):
         return json.dumps([file.filename for file in listing.files]).encode()
 
 
+class WithDetail(Sound):
+    """A toy with a page of details."""
+
+    def routes(self) -> Sequence[Route]:
+        reply = DetailPage("details", "application/json", self.render)
+        return [Route("GET", "/details/{package}", Right.READ, lambda request: reply), *super().routes()]
+
+    def render(self, listing: Listing, base: str, document: Document) -> bytes:
+        raise NotImplementedError
+
+
+class NumberedDetail(WithDetail):
+    """Renders something else each time."""
+
+    def render(self, listing: Listing, base: str, document: Document) -> bytes:
+        return json.dumps([next(count), base]).encode()
+
+
+class NoEmptyDetail(WithDetail):
+    """Cannot show the details of a package without files."""
+
+    def render(self, listing: Listing, base: str, document: Document) -> bytes:
+        return json.dumps([document(listing.files[-1], "head").decode(), base]).encode()
+
+
+class HandMadeDetail(WithDetail):
+    """Writes JSON by hand."""
+
+    def render(self, listing: Listing, base: str, document: Document) -> bytes:
+        return f'{{"reason": "{listing.status.reason}"}}'.encode()
+
+
 class NamesForgotten(Sound):
     """Shows one name."""
 
@@ -422,6 +455,9 @@ FAULTS: dict[type[ToyFormat], list[str]] = {
     Numbered: ["test_pages_are_rendered_alike_each_time"],
     NoEmptyPage: ["test_a_page_of_no_files_is_rendered"],
     OneRepresentation: ["test_one_representation_is_one_page"],
+    NumberedDetail: ["test_detail_pages_are_rendered_alike_each_time"],
+    NoEmptyDetail: ["test_a_detail_page_of_no_files_is_rendered_or_not_found"],
+    HandMadeDetail: ["test_hostile_reasons_break_no_page"],
     NamesForgotten: ["test_names_pages_have_every_name"],
     Counting: ["test_it_has_no_state"],
     SharedPlace: ["test_it_has_no_state"],
