@@ -90,6 +90,17 @@ NameKey = Annotated[
 ]
 
 
+def within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether `address` lies in one of `networks`; what is no address lies in none."""
+    if not networks:
+        return False
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
+
+
 class _Table(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -104,6 +115,9 @@ class ServerSettings(_Table):
     max_upload: Size = Field(1 << 30, description="The largest file that may be uploaded.")
     trusted_proxies: tuple[Network, ...] = Field(
         (), strict=False, description="Proxies whose X-Forwarded-For, -Proto and -Host headers count."
+    )
+    metrics_from: tuple[Network, ...] = Field(
+        (), strict=False, description="Addresses that may read /metrics without a token."
     )
     threads: int = Field(16, ge=1, le=256, description="How many requests one process works on at a time.")
 

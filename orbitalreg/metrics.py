@@ -6,7 +6,7 @@ answers a scrape adds them up. What the catalog and the disk know is asked at th
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,8 +19,8 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 
-Gauges = Callable[[], Iterable[tuple[str, str, float]]]
-"""Yields (name, help, value); asked at each scrape."""
+Gauge = tuple[str, str, float]
+"""Name, meaning and value of something that is asked at the scrape."""
 
 
 def share(folder: Path) -> None:
@@ -38,8 +38,7 @@ def share(folder: Path) -> None:
 class Metrics:
     """The counts of one process. Thread-safe."""
 
-    def __init__(self, gauges: Gauges) -> None:
-        self._gauges = gauges
+    def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "orbitalreg_requests", "Requests answered.", ["route", "method", "status"], registry=registry
@@ -75,10 +74,10 @@ class Metrics:
         """One refusal or failure, by the name of its error."""
         self._failures.labels(kind).inc()
 
-    def exposition(self) -> bytes:
-        """The text that Prometheus scrapes."""
+    def exposition(self, gauges: Iterable[Gauge]) -> bytes:
+        """The text that Prometheus scrapes: what was counted, in all processes, and `gauges`."""
         registry = CollectorRegistry()
-        registry.register(_Gauges(self._gauges))
+        registry.register(_Gauges(list(gauges)))
         counted = self._registry
         if FOLDER_VARIABLE in os.environ:
             counted = CollectorRegistry()
@@ -87,9 +86,9 @@ class Metrics:
 
 
 class _Gauges(Collector):
-    def __init__(self, gauges: Gauges) -> None:
+    def __init__(self, gauges: Iterable[Gauge]) -> None:
         self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        for name, documentation, value in self._gauges():
+        for name, documentation, value in self._gauges:
             yield GaugeMetricFamily(f"orbitalreg_{name}", documentation, value=value)

@@ -263,6 +263,14 @@ class Identity:
     def is_anonymous(self) -> bool:
         return self.token_id is None and not self.is_operator
 
+    @property
+    def is_admin_somewhere(self) -> bool:
+        """Whether `admin` is held on any project as a whole."""
+        return self.is_operator or any(
+            grant.right is Right.ADMIN and grant.repository is None and self.may_throughout(Right.ADMIN, grant.project)
+            for grant in self.token
+        )
+
     def may(self, right: Right, address: Address, package: str | None = None) -> bool:
         """Whether `right` is held on `package` there, or on the whole repository."""
         if self.is_operator:

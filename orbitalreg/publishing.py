@@ -74,6 +74,8 @@ class LocalPublisher:
         self._repository = repository
         self._identity = identity
         self._actor = actor
+        self.publications: list[Publication] = []
+        """What was published through this, in order."""
 
     @property
     def repository(self) -> Repository:
@@ -85,6 +87,11 @@ class LocalPublisher:
         return staging.receive(self._desk.store.staging, stream, filename, algorithms, self._desk.max_upload)
 
     def publish(self, upload: Upload, claims: Mapping[str, str], digests: Mapping[str, str]) -> Publication:
+        publication = self._publish(upload, claims, digests)
+        self.publications.append(publication)
+        return publication
+
+    def _publish(self, upload: Upload, claims: Mapping[str, str], digests: Mapping[str, str]) -> Publication:
         _verify(upload, digests)
         coordinates = self._adapter.parse_filename(upload.filename)
         self._require_right(coordinates)

@@ -63,7 +63,7 @@ class Site:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self._log = io.StringIO()
-        self.client = testing.TestClient(create_app(registry, AccessLog(self._log)))
+        self.client = testing.TestClient(create_app(registry, log=AccessLog(self._log)))
         self.actor = Actor("local:test")
         self.publisher = self.token("acme:maintain", "other:maintain", name="publisher")
 

@@ -86,6 +86,11 @@ class Catalog:
             db.close()
             del self._local.db
 
+    def log_bytes(self) -> int:
+        """The size of the write-ahead log."""
+        log = self._path.with_name(f"{self._path.name}-wal")
+        return log.stat().st_size if log.exists() else 0
+
     def check(self) -> None:
         """One round trip. Raises `StorageFailed` where the catalog cannot be read."""
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from orbitalreg import config
+from orbitalreg import config, metrics
 from orbitalreg.assembly import Registry, assemble, read_settings
 from orbitalreg.cli.common import config_option, json_option, local_actor
 from orbitalreg.errors import ConfigError
@@ -46,6 +46,7 @@ def serve(config_file: str | None, listen: str | None, processes: int, as_json: 
     else:
         registry.close()
         registry.catalog.close()  # no connection may cross a fork
+        metrics.share(registry.settings.data.path / "metrics")
         supervise(
             processes,
             lambda ready: _serve(assemble(read_settings(config_file)), listener, config_file, ready, supervised=True),
@@ -62,7 +63,8 @@ def _serve(
     supervised: bool = False,
 ) -> None:
     """Serve in this process until a signal ends it."""
-    running = _Running(registry, create_app(registry), config_file)
+    counts = metrics.Metrics()
+    running = _Running(registry, create_app(registry, counts), counts, config_file)
     server = Server(
         running.application,
         listener=listener,
@@ -79,9 +81,12 @@ def _serve(
 class _Running:
     """The registry that is served now."""
 
-    def __init__(self, registry: Registry, application: WSGIApplication, config_file: str | None) -> None:
+    def __init__(
+        self, registry: Registry, application: WSGIApplication, counts: metrics.Metrics, config_file: str | None
+    ) -> None:
         self.registry = registry
         self.application = application
+        self._counts = counts
         self._config_file = config_file
 
     def reload(self, server: Server) -> None:
@@ -92,7 +97,7 @@ class _Running:
             for problem in error.problems:
                 logger.error("reload refused: %s", problem)
             return
-        server.application = create_app(registry)
+        server.application = create_app(registry, self._counts)
         former, self.registry = self.registry, registry
         former.close()
         logger.info("reloaded")

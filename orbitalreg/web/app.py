@@ -8,12 +8,14 @@ import falcon
 
 from orbitalreg.assembly import Registry
 from orbitalreg.errors import PluginError
+from orbitalreg.metrics import Metrics
 from orbitalreg.web import api, problems
 from orbitalreg.web.auth import Gate
 from orbitalreg.web.context import AccessLog, RequestContext
 from orbitalreg.web.formats import PATH_AS_SENT, mounts
 from orbitalreg.web.health import Health, Readiness
 from orbitalreg.web.home import Home
+from orbitalreg.web.monitoring import Exposition
 from orbitalreg.web.pages import PageCache
 from orbitalreg.web.replies import Presenter
 
@@ -22,19 +24,26 @@ _SLASHES = re.compile(r"/{2,}")
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def create_app(registry: Registry, log: AccessLog | None = None) -> WSGIApplication:
-    """The WSGI application over one registry. Raises `PluginError` for a route without a right."""
+def create_app(registry: Registry, metrics: Metrics | None = None, log: AccessLog | None = None) -> WSGIApplication:
+    """The WSGI application over one registry. Raises `PluginError` for a route without a right.
+
+    `metrics` are the process's own, which outlive a reload.
+    """
+    metrics = metrics or Metrics()
+    server = registry.settings.server
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
-    app.add_middleware(RequestContext(registry.settings.server.trusted_proxies, log or AccessLog()))
-    app.add_middleware(Gate(registry.accounts, registry.usage, registry.desk))
+    app.add_middleware(RequestContext(server.trusted_proxies, log or AccessLog(), metrics))
+    app.add_middleware(Gate(registry.accounts, registry.usage, registry.desk, server.metrics_from))
     app.resp_options.default_media_type = "text/plain"
     problems.install(app)
+    presenter = Presenter(PageCache(), registry.usage)
     routes: list[tuple[str, Any]] = [
         ("/", Home(registry)),
         ("/healthz", Health()),
         ("/readyz", Readiness(registry.catalog, registry.desk)),
+        ("/metrics", Exposition(registry.catalog, registry.store, metrics)),
         *api.routes(registry),
-        *((mount.template, mount.resource) for mount in mounts(registry, Presenter(PageCache(), registry.usage))),
+        *((mount.template, mount.resource) for mount in mounts(registry, presenter, metrics)),
     ]
     for template, resource in routes:
         if not (hasattr(resource, "rights") and hasattr(resource, "body_limit")):

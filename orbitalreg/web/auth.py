@@ -3,13 +3,14 @@
 import base64
 import binascii
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
 import falcon
 
+from orbitalreg.config import Network, within
 from orbitalreg.errors import Forbidden, NotFound, TooLarge, Unauthenticated
 from orbitalreg.identity import Accounts
 from orbitalreg.model import ANONYMOUS, Actor, Address, Identity, Repository, Right
@@ -31,6 +32,9 @@ class Access(Enum):
 
     SIGNED_IN = "signed-in"
     """A token, of whatever rights: for what is the caller's own."""
+
+    MONITORING = "monitoring"
+    """A token with `admin` on any project, or an address in `[server] metrics_from`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,12 @@ class GuardedResource(Protocol):
 class Gate:
     """Falcon middleware: authenticates, authorises, and judges from the head alone whether a body may come in."""
 
-    def __init__(self, accounts: Accounts, usage: UsageRecorder, desk: Desk) -> None:
+    def __init__(self, accounts: Accounts, usage: UsageRecorder, desk: Desk, monitors: Sequence[Network] = ()) -> None:
+        """`monitors` are the addresses that may see the metrics without a token."""
         self._accounts = accounts
         self._usage = usage
         self._desk = desk
+        self._monitors = monitors
         self._admitting = threading.Lock()
 
     def process_resource(self, req: falcon.Request, resp: falcon.Response, resource: Any, params: Any) -> None:
@@ -89,8 +95,17 @@ class Gate:
             authorize(identity, right, target)
         elif right is Access.SIGNED_IN and identity.is_anonymous:
             raise Unauthenticated(NEEDED)
-        takes_body = req.method in WRITES and right not in (Access.PUBLIC, Right.READ)
+        elif right is Access.MONITORING:
+            self._authorize_monitor(req, identity)
+        takes_body = req.method in WRITES and right not in (Access.PUBLIC, Access.MONITORING, Right.READ)
         self._judge_body(req, resp, resource.body_limit if takes_body else 0)
+
+    def _authorize_monitor(self, req: falcon.Request, identity: Identity) -> None:
+        if within(req.context.remote_addr, self._monitors) or identity.is_admin_somewhere:
+            return
+        if identity.is_anonymous:
+            raise Unauthenticated(NEEDED)
+        raise Forbidden("the metrics need admin on a project, or an address in [server] metrics_from")
 
     def _identify(self, req: falcon.Request) -> Identity:
         header = req.env.get("HTTP_AUTHORIZATION")

@@ -1,6 +1,5 @@
 """What every request carries: an id, the client's address as far as proxies are trusted, and one line in the log."""
 
-import ipaddress
 import json
 import logging
 import re
@@ -12,7 +11,8 @@ from typing import Any, TextIO
 
 import falcon
 
-from orbitalreg.config import Network
+from orbitalreg.config import Network, within
+from orbitalreg.metrics import Metrics
 from orbitalreg.serving.admission import ADMISSION_KEY
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -21,17 +21,18 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class RequestContext:
     """Falcon middleware, the outermost: id, client, scheme and host; at the end the log line."""
 
-    def __init__(self, trusted_proxies: Sequence[Network], log: "AccessLog") -> None:
+    def __init__(self, trusted_proxies: Sequence[Network], log: "AccessLog", metrics: Metrics) -> None:
         self._trusted = tuple(trusted_proxies)
         self._log = log
+        self._metrics = metrics
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         req.context.started = time.perf_counter()
         req.context.identity = None
         req.context.remote_addr = req.env.get("REMOTE_ADDR", "")
-        req.context.base = None
+        req.context.failure = None
         given = None
-        if self._trusted and self._trusts(req.context.remote_addr):
+        if within(req.context.remote_addr, self._trusted):
             given = req.env.get("HTTP_X_REQUEST_ID")
             self._believe(req)
         req.context.request_id = given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
@@ -39,22 +40,22 @@ class RequestContext:
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
         admission = req.env.get(ADMISSION_KEY)
-        if admission is None or not admission.granted:  # a granted head is logged once, with its body
-            self._log.write(req, resp)
-
-    def _trusts(self, address: str) -> bool:
-        try:
-            parsed = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._trusted)
+        if admission is not None and admission.granted:
+            return  # a granted head is told of once, with its body
+        status = int(str(resp.status)[:3])
+        seconds = time.perf_counter() - req.context.started
+        size = int(resp.get_header("Content-Length") or len(resp.data or b""))
+        self._log.write(req, resp, status, seconds, size)
+        self._metrics.answered(req.uri_template or "none", req.method, status, seconds, size)
+        if req.context.failure is not None:
+            self._metrics.failed(req.context.failure)
 
     def _believe(self, req: falcon.Request) -> None:
         """The last address that no trusted proxy vouches for is the client; scheme and host are the first proxy's."""
         hops = [hop.strip() for hop in req.env.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
         while hops:
             req.context.remote_addr = hops.pop()[:64]
-            if not self._trusts(req.context.remote_addr):
+            if not within(req.context.remote_addr, self._trusted):
                 break
         scheme = req.env.get("HTTP_X_FORWARDED_PROTO", "").split(",")[-1].strip().lower()
         host = req.env.get("HTTP_X_FORWARDED_HOST", "").split(",")[-1].strip()
@@ -70,24 +71,24 @@ class AccessLog:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
 
-    def write(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def write(self, req: falcon.Request, resp: falcon.Response, status: int, seconds: float, size: int) -> None:
+        """`seconds` it took and `size` in bytes of its answer."""
         identity = req.context.identity
-        status = str(resp.status)
         line = {
             "at": _timestamp(time.time()),
             "request": req.context.request_id,
             "method": req.method,
             "path": req.path,
-            "status": int(status[:3]),
-            "ms": round((time.perf_counter() - req.context.started) * 1000, 2),
-            "bytes": int(resp.get_header("Content-Length") or len(resp.data or b"")),
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "bytes": size,
             "who": identity.name if identity is not None else None,
             "token": identity.token_id if identity is not None else None,
             "from": req.context.remote_addr,
             "agent": req.env.get("HTTP_USER_AGENT", "")[:120],
         }
-        if line["status"] >= 400:
-            line["reason"] = status[4:]
+        if status >= 400:
+            line["reason"] = str(resp.status)[4:]
         self._stream.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 

@@ -14,10 +14,10 @@ from orbitalreg.interfaces import (
     FormatAdapter,
     NamesPage,
     PackagePage,
-    Publisher,
     Route,
     TextReply,
 )
+from orbitalreg.metrics import Metrics
 from orbitalreg.model import Address, Right
 from orbitalreg.publishing import LocalPublisher
 from orbitalreg.web import replies
@@ -37,10 +37,16 @@ class FormatResource:
     """One address of one format: asks the adapter what to show, and shows it."""
 
     def __init__(
-        self, registry: Registry, presenter: Presenter, adapter: FormatAdapter, routes: Sequence[Route]
+        self,
+        registry: Registry,
+        presenter: Presenter,
+        metrics: Metrics,
+        adapter: FormatAdapter,
+        routes: Sequence[Route],
     ) -> None:
         self._registry = registry
         self._presenter = presenter
+        self._metrics = metrics
         self._adapter = adapter
         self._routes = {route.method: route for route in routes}
         self.rights: Mapping[str, Right | Access] = {route.method: route.right for route in routes}
@@ -85,12 +91,15 @@ class FormatResource:
                 replies.text(resp, reply)
 
     def _write(self, req: falcon.Request, resp: falcon.Response, **fields: str) -> None:
+        publisher = self._publisher(req)
         with self._registry.desk.place():
-            reply = self._routes[req.method].handler(req, self._publisher(req), **fields)
+            reply = self._routes[req.method].handler(req, publisher, **fields)
+        for publication in publisher.publications:
+            self._metrics.uploaded("created" if publication.created else "unchanged", publication.file.size)
         assert isinstance(reply, TextReply)
         replies.text(resp, reply)
 
-    def _publisher(self, req: falcon.Request) -> Publisher:
+    def _publisher(self, req: falcon.Request) -> LocalPublisher:
         target: Target = req.context.target
         assert target.repository is not None
         return LocalPublisher(
@@ -113,25 +122,30 @@ class Mount:
     resource: FormatResource
 
 
-def mounts(registry: Registry, presenter: Presenter) -> list[Mount]:
+def mounts(registry: Registry, presenter: Presenter, metrics: Metrics) -> list[Mount]:
     """Every route of every enabled format. Raises `PluginError` for a route that states no right."""
     return [
         mount
         for adapter in registry.formats.values()
         for template, routes in _by_template(adapter).items()
-        for mount in _mounts_of(registry, presenter, adapter, template, routes)
+        for mount in _mounts_of(registry, presenter, metrics, adapter, template, routes)
     ]
 
 
 def _mounts_of(
-    registry: Registry, presenter: Presenter, adapter: FormatAdapter, template: str, routes: Sequence[Route]
+    registry: Registry,
+    presenter: Presenter,
+    metrics: Metrics,
+    adapter: FormatAdapter,
+    template: str,
+    routes: Sequence[Route],
 ) -> list[Mount]:
     prefix = f"/{adapter.name}/{{project}}/{{repository}}"
-    found = [Mount(prefix + template, FormatResource(registry, presenter, adapter, routes))]
+    found = [Mount(prefix + template, FormatResource(registry, presenter, metrics, adapter, routes))]
     bare = template.rstrip("/")
     reads = [route for route in routes if route.method == "GET"]
     if bare != template and reads and bare not in _by_template(adapter):
-        found.append(Mount(prefix + bare, SlashRedirect(registry, presenter, adapter, reads)))
+        found.append(Mount(prefix + bare, SlashRedirect(registry, presenter, metrics, adapter, reads)))
     return found
 
 

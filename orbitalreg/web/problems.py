@@ -40,6 +40,7 @@ def install(app: falcon.App[falcon.Request, falcon.Response]) -> None:
 
 
 def _known(req: falcon.Request, resp: falcon.Response, error: Exception, _: object) -> None:
+    req.context.failure = type(error).__name__
     status = next((status for kind, status in TABLE if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
     if status is HTTPStatus.UNAUTHORIZED:
         resp.set_header("WWW-Authenticate", 'Basic realm="OrbitalReg"')
@@ -51,6 +52,7 @@ def _known(req: falcon.Request, resp: falcon.Response, error: Exception, _: obje
 
 
 def _falcon_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _: object) -> None:
+    req.context.failure = type(error).__name__
     status = HTTPStatus(error.status_code)
     for name, value in dict(error.headers or {}).items():
         resp.set_header(name, value)
@@ -65,6 +67,7 @@ _ROUTING = {
 
 
 def _unexpected(req: falcon.Request, resp: falcon.Response, error: Exception, _: object) -> None:
+    req.context.failure = "Unexpected"
     logger.error("%s %s failed", req.method, req.path, exc_info=error)
     answer(req, resp, HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
 

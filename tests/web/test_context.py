@@ -107,7 +107,7 @@ def test_any_forwarded_header_is_survived(value: str) -> None:
     proxies = [ip_network("127.0.0.1")]
     environ = testing.create_environ(remote_addr="127.0.0.1", headers={"X-Forwarded-For": value})
     request = falcon.Request(environ)
-    RequestContext(proxies, None).process_request(request, falcon.Response())  # type: ignore[arg-type]
+    RequestContext(proxies, None, None).process_request(request, falcon.Response())  # type: ignore[arg-type]
     assert len(request.context.remote_addr) <= 64
 
 

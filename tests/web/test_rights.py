@@ -8,6 +8,7 @@ import pytest
 from orbitalreg.assembly import Registry
 from orbitalreg.errors import PluginError
 from orbitalreg.interfaces import Route, TextReply
+from orbitalreg.metrics import Metrics
 from orbitalreg.model import Right, now
 from orbitalreg.web.app import create_app
 from orbitalreg.web.auth import Access
@@ -186,7 +187,8 @@ def test_reading_with_a_token_counts_as_its_use(stocked: Any) -> None:
 
 
 def routes(registry: Registry) -> list[tuple[str, Any]]:
-    found = [(mount.template, mount.resource) for mount in mounts(registry, Presenter(PageCache(), registry.usage))]
+    presenter = Presenter(PageCache(), registry.usage)
+    found = [(mount.template, mount.resource) for mount in mounts(registry, presenter, Metrics())]
     assert len(found) > 4
     return found
 

@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -420,6 +421,15 @@ def test_bad_heads_are_a_400(server: Server, toy: Toy, request_head: bytes) -> N
         client.send(request_head)
         assert client.response()[0] == 400
         assert client.closed()
+    assert (toy.asked, toy.called) == ([], [])
+
+
+def test_a_client_that_speaks_tls_is_told_at_once(server: Server, toy: Toy) -> None:
+    """A typed `https://`, or a client that always uses it: it must not wait for a time limit."""
+    tls = ssl.create_default_context()
+    with socket.create_connection(server.address, timeout=PATIENT) as plain, pytest.raises(ssl.SSLError) as error:
+        tls.wrap_socket(plain, server_hostname="localhost")
+    assert not isinstance(error.value, TimeoutError)
     assert (toy.asked, toy.called) == ([], [])
 
 
