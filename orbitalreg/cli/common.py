@@ -44,6 +44,13 @@ def config_option(command: F) -> F:
     )(command)
 
 
+def unicode_text(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """An option's callback: what the terminal sent that is no text could neither be kept nor shown."""
+    if value is not None and any("\ud800" <= char <= "\udfff" for char in value):
+        raise click.BadParameter("it is not UTF-8", context, option)
+    return value
+
+
 def json_option(command: F) -> F:
     """`--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)

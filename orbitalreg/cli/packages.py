@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from orbitalreg.cli.backends import Backend, backend, server_option
-from orbitalreg.cli.common import config_option, json_option, print_json, print_rows, to_the_second
+from orbitalreg.cli.common import config_option, json_option, print_json, print_rows, to_the_second, unicode_text
 from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.model import Address, Status, StatusName
 from orbitalreg.summaries import Change, FileSummary, PackageDetail
@@ -108,7 +108,7 @@ def _file_row(file: FileSummary) -> dict[str, Any]:
 
 @click.command()
 @click.argument("version", metavar="PROJECT/REPO/NAME==VERSION")
-@click.option("--reason", default="", help="What installers tell those who pinned it.")
+@click.option("--reason", callback=unicode_text, default="", help="What installers tell those who pinned it.")
 @config_option
 @server_option
 @json_option
@@ -156,7 +156,7 @@ def delete(
 @click.command()
 @click.argument("package", metavar="PROJECT/REPO/NAME")
 @click.argument("new_status", type=click.Choice([str(name) for name in StatusName]))
-@click.option("--reason", help="Shown on the package's page.")
+@click.option("--reason", callback=unicode_text, help="Shown on the package's page.")
 @config_option
 @server_option
 @json_option

@@ -370,3 +370,10 @@ def test_the_environment_names_the_configuration(cli: Cli, configured: Path, mon
     monkeypatch.setenv("ORBITALREG_CONFIG", str(elsewhere))
     assert cli("packages", "acme/toys").exit_code == 0
     assert (tmp_path / "data").exists()
+
+
+def test_a_reason_that_is_no_text_is_wrong_usage(cli, configured):
+    for command in (["yank", "acme/toys/ball==1"], ["status", "acme/toys/ball", "archived"]):
+        result = cli(*command, "--reason", "\udcff", "--config", str(configured))
+        assert result.exit_code == 2
+        assert "not UTF-8" in result.output
