@@ -26,12 +26,16 @@ T = TypeVar("T")
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_CENTURY = 100 * 366 * 86400
 _DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def parse_duration(text: str) -> int:
-    """`90d` as seconds. Raises `InvalidName`."""
-    return _quantity(text, _DURATIONS, "a duration such as 30s, 15m, 12h, 90d or 2w")
+    """`90d` as seconds, at most a hundred years. Raises `InvalidName`."""
+    seconds = _quantity(text, _DURATIONS, "a duration such as 30s, 15m, 12h, 90d or 2w")
+    if seconds > _CENTURY:
+        raise InvalidName(f"{text!r} is longer than a hundred years")
+    return seconds
 
 
 def parse_size(text: str) -> int:

@@ -4,11 +4,10 @@ The order of a publish is the write protocol: stage and hash, verify, inspect, c
 durably, and only then answer.
 """
 
-import hashlib
 import hmac
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Semaphore
 
 from sqlite_utils import Database
@@ -97,13 +96,21 @@ class LocalPublisher:
         self._require_right(coordinates)
         db = self._desk.catalog.read()
         existing = files.by_filename(db, self._repository.id, upload.filename)
-        if existing is not None:
-            return _same_or_refused(existing, upload)
-        self._check_may_appear(db, coordinates, upload)
+        repeated = _same_or_refused(existing, upload) if existing is not None else None
+        if repeated is None:
+            self._check_may_appear(db, coordinates, upload)
         found = self._desk.inspector.inspect(self._adapter, upload.path, upload.filename, claims)
         if (found.package, found.version) != (coordinates.package, coordinates.version):
             raise UploadRefused(f"{upload.filename}: its metadata is of {found.package} {found.version}")
-        return self._store(upload, found)
+        return repeated or self._store(upload, replace(found, version=self._known_spelling(db, found)))
+
+    def _known_spelling(self, db: Database, found: Inspection) -> str:
+        """The version as the package has it already: equal versions are one, so that a yank takes all its files."""
+        versions = files.versions(db, self._repository.id, found.package)
+        if found.version in versions:
+            return found.version
+        key = self._adapter.version_key(found.version)
+        return next((known for known in versions if self._adapter.version_key(known) == key), found.version)
 
     def _require_right(self, coordinates: Coordinates) -> None:
         if not self._identity.may(Right.PUBLISH, self._repository.address, coordinates.package):
@@ -131,14 +138,20 @@ class LocalPublisher:
         if files.blob(self._desk.catalog.read(), sha256) is None:
             key = f"{sha256}.{ULID()}"
             self._desk.store.keep(upload.path, key)
+        documents = [files.prepared(kind, body) for kind, body in found.documents.items()]
         with self._desk.catalog.write() as db:
-            publication, used_key = self._insert(db, upload, found, key)
+            publication, used_key = self._insert(db, upload, found, documents, key)
         if key is not None and used_key != key:
             self._desk.store.delete(key)
         return publication
 
     def _insert(
-        self, db: Database, upload: Upload, found: Inspection, key: str | None
+        self,
+        db: Database,
+        upload: Upload,
+        found: Inspection,
+        documents: Sequence[files.PreparedDocument],
+        key: str | None,
     ) -> tuple[Publication, str | None]:
         """The rows of one publish, and the key under which its bytes are held."""
         existing = files.by_filename(db, self._repository.id, upload.filename)
@@ -149,7 +162,6 @@ class LocalPublisher:
         sha256 = upload.digest("sha256")
         held = files.blob(db, sha256)
         used_key = held.key if held else files.ensure_blob(db, sha256, _present(key), upload.size)
-        documents = [(kind, hashlib.sha256(body).hexdigest(), body) for kind, body in found.documents.items()]
         file = File(
             str(ULID()),
             found.package,
@@ -160,7 +172,7 @@ class LocalPublisher:
             now(),
             found.attributes,
             found.requirements,
-            {kind: digest for kind, digest, _ in documents},
+            {document.kind: document.sha256 for document in documents},
         )
         package = repositories.ensure_package(db, self._repository.id, found.package)
         files.insert(db, self._repository.id, package.id, file, self._actor.name)

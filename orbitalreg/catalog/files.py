@@ -1,5 +1,6 @@
 """Rows of `file`, `blob`, `document` and `deleted_file`."""
 
+import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -88,12 +89,35 @@ def insert(db: Database, repository_id: str, package_id: str, file: File, upload
     )
 
 
-def insert_documents(db: Database, file_id: str, documents: Iterable[tuple[str, str, bytes]]) -> None:
-    """Writes (kind, SHA-256, bytes) beside a file; the bytes are kept compressed."""
+@dataclass(frozen=True, slots=True)
+class PreparedDocument:
+    """A document ready to be inserted: hashed and compressed, which no transaction should wait for."""
+
+    kind: str
+    sha256: str
+    compressed: bytes
+
+
+def prepared(kind: str, body: bytes) -> PreparedDocument:
+    return PreparedDocument(kind, hashlib.sha256(body).hexdigest(), zlib.compress(body))
+
+
+def insert_documents(db: Database, file_id: str, documents: Iterable[PreparedDocument]) -> None:
+    """Writes documents beside a file."""
     db.conn.executemany(
         "INSERT INTO document (file_id, kind, sha256, body) VALUES (?, ?, ?, ?)",
-        [(file_id, kind, sha256, zlib.compress(body)) for kind, sha256, body in documents],
+        [(file_id, document.kind, document.sha256, document.compressed) for document in documents],
     )
+
+
+def versions(db: Database, repository_id: str, package: str) -> list[str]:
+    """The versions of a package as they are spelt here."""
+    rows = db.execute(
+        "SELECT DISTINCT f.version FROM file AS f JOIN package AS p ON p.id = f.package_id"
+        " WHERE p.repository_id = ? AND p.name = ?",
+        (repository_id, package),
+    )
+    return [row[0] for row in rows]
 
 
 def document(db: Database, file_id: str, kind: str) -> bytes | None:

@@ -97,7 +97,11 @@ class _Running:
             for problem in error.problems:
                 logger.error("reload refused: %s", problem)
             return
+        if registry.settings.data.path.resolve() != self.registry.settings.data.path.resolve():
+            logger.error("reload refused: data.path: cannot change while the server runs; restart it")
+            return registry.close()
         server.application = create_app(registry, self._counts)
+        server.max_body = registry.settings.server.max_upload + FORM_ALLOWANCE
         former, self.registry = self.registry, registry
         former.close()
         logger.info("reloaded")

@@ -47,6 +47,7 @@ def check(config_file: str | None, as_json: bool) -> None:
     left: list[str] = []
     if (settings.data.path / FILENAME).exists():
         catalog = Catalog(settings.data.path, look_only=True)
+        catalog.check()
         if problems := conflicts(catalog, settings):
             raise ConfigError(problems)
         left = [str(row.address) for row in detached(catalog, settings)]

@@ -1,5 +1,6 @@
 """One connection: waitress' channel, with the admission of bodies, lingering and time limits."""
 
+import secrets
 import socket
 import time
 from typing import Any
@@ -9,7 +10,7 @@ from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
 from orbitalreg.serving.admission import Admission
 from orbitalreg.serving.limits import BODY_RECV, HEAD_RECV, SEND
 from orbitalreg.serving.parsing import Parser
-from orbitalreg.serving.tasks import HeadTask, Task
+from orbitalreg.serving.tasks import HeadTask, RefusalTask, Task, log_unserved
 
 
 def task_for(channel: "Channel", request: Parser) -> Task:
@@ -25,6 +26,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """
 
     task_class = staticmethod(task_for)
+    error_task_class = RefusalTask
     lingers = False
     """Whether the answer is given before the request is received; written by the worker ahead of its answer."""
     lingering_since: float | None = None
@@ -139,8 +141,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def handle_close(self) -> None:
         super().handle_close()
-        if self.request is not None:
-            self.request.close()
+        request, self.request = self.request, None
+        if request is not None:
+            if request.headers_finished and self.lingering_since is None and not request.waiting:
+                log_unserved(self, request, secrets.token_hex(8), "499 the body broke off or took too long")
+            request.close()
 
     def cancel(self) -> None:
         for request in self.requests:

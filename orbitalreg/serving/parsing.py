@@ -16,6 +16,8 @@ from orbitalreg.serving.spool import Spool
 CHUNKED_PIECE = 8 << 10
 CONTROL_LINE = 4 << 10
 TRAILER = 16 << 10
+TLS_HANDSHAKE = b"\x16\x03"
+NO_REQUEST = b"TLS\r\n\r\n"
 
 
 class InsufficientStorage(Error):  # type: ignore[misc]
@@ -65,7 +67,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
             self.held += data
             return len(data)
         in_head = not self.headers_finished
-        used = self._parse(data)
+        # The end of such a head never comes: a client that says https by mistake would wait until its time is up.
+        is_tls = in_head and not self.header_plus and data.startswith(TLS_HANDSHAKE)
+        used = self._parse(NO_REQUEST if is_tls else data)
         if in_head and self.headers_finished:
             self._head_complete()
         return len(data) if self.error and not self.waiting else used

@@ -85,6 +85,15 @@ class Server:
         """Open at present. Any thread."""
         return len(self._wsgi.active_channels)
 
+    @property
+    def max_body(self) -> int:
+        """Bytes of a body that are taken where the application cannot see its length; may be set at any time."""
+        return int(self._wsgi.adj.max_request_body_size) - 1
+
+    @max_body.setter
+    def max_body(self, limit: int) -> None:
+        self._wsgi.adj.max_request_body_size = limit + 1  # waitress refuses from this size on
+
     def run(self) -> None:
         """Serve until `stop()`, finish what is under way within the grace, and return with everything closed."""
         self._wsgi.task_dispatcher.set_thread_count(self._threads)

@@ -1,10 +1,41 @@
 """The calls of the application: with a whole request, or on a head alone. They run in worker threads."""
 
+import logging
+import secrets
 from typing import Any
 
-from waitress.task import WSGITask  # type: ignore[import-untyped]
+from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
 
 from orbitalreg.serving.admission import ADMISSION_KEY, Admission
+
+_log = logging.getLogger(__name__)
+
+
+def log_unserved(channel: Any, request: Any, request_id: str, status: str) -> None:
+    """The log line of a request that the application never saw, or saw the head of only."""
+    _log.info(
+        "not served",
+        extra={
+            "fields": {
+                "request": request_id,
+                "method": getattr(request, "command", None),
+                "path": (getattr(request, "path", None) or "")[:1024],
+                "status": int(status[:3]),
+                "reason": status[4:],
+                "from": str(channel.addr[0]),
+            }
+        },
+    )
+
+
+class RefusalTask(ErrorTask):  # type: ignore[misc]
+    """The answer to what is no request, too large, or broke off: with an id and a line in the log, as any other."""
+
+    def execute(self) -> None:
+        request_id = secrets.token_hex(8)
+        self.response_headers.append(("X-Request-ID", request_id))
+        super().execute()
+        log_unserved(self.channel, self.request, request_id, self.status)
 
 
 class Task(WSGITask):  # type: ignore[misc]

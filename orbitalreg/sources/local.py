@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from orbitalreg.catalog import Catalog, files, repositories, versions
-from orbitalreg.errors import NotFound
+from orbitalreg.errors import InvalidName, NotFound, StorageFailed
 from orbitalreg.interfaces import BlobStore
 from orbitalreg.model import File, Listing, Microseconds, Repository
 
@@ -44,9 +44,10 @@ class LocalSource:
 
     def open(self, file: File) -> BinaryIO:
         blob = files.blob(self._catalog.read(), file.sha256)
-        if blob is None:
-            raise NotFound(f"the bytes of {file.filename} are missing")
-        return self._store.open(blob.key)
+        try:
+            return self._store.open(blob.key if blob else "")
+        except (NotFound, InvalidName) as error:  # what was published is here: its absence is no answer but a loss
+            raise StorageFailed(f"the bytes of {file.filename} are missing from the store") from error
 
     def document(self, file: File, kind: str) -> bytes:
         body = files.document(self._catalog.read(), file.id, kind)

@@ -134,6 +134,8 @@ class Gate:
             return
         if admission is None:
             return self._desk.room_for(length)
+        if admission.length is None:
+            length = limit  # chunked: nobody knows
         with self._admitting:  # what is granted counts for the next: two may not both be promised the last room
             self._desk.room_for(2 * length + admission.pending_bytes)  # once while it is received, once as the file
             admission.grant()

@@ -15,6 +15,8 @@ from orbitalreg.config import Network, within
 from orbitalreg.metrics import Metrics
 from orbitalreg.serving.admission import ADMISSION_KEY
 
+PATH_LENGTH = 1024  # so much of a path is logged
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -45,8 +47,15 @@ class RequestContext:
         status = int(str(resp.status)[:3])
         seconds = time.perf_counter() - req.context.started
         size = int(resp.get_header("Content-Length") or len(resp.data or b""))
-        self._log.write(req, resp, status, seconds, size)
-        self._metrics.answered(req.uri_template or "none", req.method, status, seconds, size)
+        try:
+            self._log.write(req, resp, status, seconds, size)
+            self._count(req, status, seconds, size)
+        except (OSError, ValueError):
+            return  # a log that nobody reads, or a full disk, must not turn what was done into a failure
+
+    def _count(self, req: falcon.Request, status: int, seconds: float, size: int) -> None:
+        method = req.method if req.method in falcon.HTTP_METHODS else "other"  # strangers may send any word
+        self._metrics.answered(req.uri_template or "none", method, status, seconds, size)
         if req.context.failure is not None:
             self._metrics.failed(req.context.failure)
 
@@ -78,7 +87,7 @@ class AccessLog:
             "at": _timestamp(time.time()),
             "request": req.context.request_id,
             "method": req.method,
-            "path": req.path,
+            "path": req.path[:PATH_LENGTH],
             "status": status,
             "ms": round(seconds * 1000, 2),
             "bytes": size,
@@ -106,6 +115,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        line |= getattr(record, "fields", {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)

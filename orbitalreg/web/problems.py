@@ -75,6 +75,9 @@ def _unexpected(req: falcon.Request, resp: falcon.Response, error: Exception, _:
 def answer(req: falcon.Request, resp: falcon.Response, status: HTTPStatus, detail: str) -> None:
     """One refusal: in the status line, and in the body as text or, in the API and where asked for, as RFC 9457 JSON."""
     flat = one_line(detail)
+    for name in ("Content-Encoding", "Content-Range", "Accept-Ranges", "ETag", "Vary", "Content-Length"):
+        resp.delete_header(name)  # of the answer that was being made
+    resp.stream = None
     resp.status = f"{status.value} {flat[:REASON_LENGTH]}"
     resp.set_header("Cache-Control", "no-store")
     resp.set_header("X-Content-Type-Options", "nosniff")

@@ -16,6 +16,8 @@ from orbitalreg.web.pages import Page, PageCache
 PAGE_CACHING = "max-age=0, must-revalidate"
 FILE_CACHING = "max-age=31536000, immutable"
 
+PAGE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
 STREAM_FROM = 64 << 10
 """From here on a page is sent as a file over the kept bytes, so that no slow reader holds a copy of his own."""
 
@@ -42,15 +44,9 @@ class Presenter:
     def detail_page(
         self, req: falcon.Request, resp: falcon.Response, reply: DetailPage, source: Source, base: str
     ) -> None:
-        package: str = req.context.target.package
-        representation = f"{reply.representation} {base}"
-
-        def render() -> tuple[tuple[str, str], Page]:
-            listing = source.listing(package)
-            body = reply.render(listing, base, source.document)
-            return (listing.revision, representation), Page(body, reply.content_type)
-
-        page = self._cache.get_or_render((source.revision(package), representation), render)
+        """Made each time: it holds the caller's own Host, so that keeping it would let strangers fill the cache."""
+        listing = source.listing(req.context.target.package)
+        page = Page(reply.render(listing, base, source.document), reply.content_type)
         _send_page(req, resp, page, "Accept-Encoding")
 
     def names_page(self, req: falcon.Request, resp: falcon.Response, reply: NamesPage, source: Source) -> None:
@@ -180,6 +176,9 @@ def _send_page(req: falcon.Request, resp: falcon.Response, page: Page, vary: str
         resp.status = falcon.HTTP_304
         return
     resp.content_type = page.content_type
+    if page.content_type.startswith("text/html"):
+        resp.set_header("Content-Security-Policy", PAGE_POLICY)
+    resp.set_header("X-Content-Type-Options", "nosniff")
     if compressed:
         resp.set_header("Content-Encoding", "gzip")
     body = page.compressed if compressed else page.body

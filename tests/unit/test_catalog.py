@@ -267,7 +267,7 @@ def test_documents_are_kept_compressed_and_go_with_their_file(catalog: Catalog, 
     body = b"a long document " * 1000
     with catalog.write() as db:
         file = add_file(db, repository_id, "ball", "one")
-        files.insert_documents(db, file.id, [("head", "1" * 64, body)])
+        files.insert_documents(db, file.id, [files.prepared("head", body)])
     assert files.document(catalog.read(), file.id, "head") == body
     assert catalog.read().execute("SELECT length(body) FROM document").fetchone()[0] < len(body) // 10
     with catalog.write() as db:
