@@ -1,0 +1,1 @@
+"""OrbitalReg beside its peers: `make bench`."""
