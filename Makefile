@@ -7,10 +7,10 @@ STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests
 CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test stress check format lint types layers docs crash clean
+.PHONY: help serve test test-api test-clients test-pythons test-deploy stress check format lint types layers docs crash bench bench-smoke clean
 
 help:  ## what there is to make
-	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 $(BIN)/orbitalreg: $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit("OrbitalReg needs Python 3.11 or later; try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
@@ -25,14 +25,26 @@ $(BIN)/.developer: $(BIN)/orbitalreg requirements-dev.txt
 serve: $(BIN)/orbitalreg  ## a running server on the embedded default, in this folder
 	@$(BIN)/orbitalreg serve
 
-test: $(BIN)/.developer  ## every test that takes no more than a few minutes in all
-	$(BIN)/python -m pytest tests/unit tests/web tests/api tests/kit tests/docs plugins/plugin_pypi/tests
+test: $(BIN)/.developer  ## the tests of every day: under three minutes
+	$(BIN)/python -m pytest tests/unit tests/web tests/kit plugins/plugin_pypi/tests
 	$(BIN)/python -m pytest tests/e2e $(STRESS:%=--ignore=%)
+
+test-api: $(BIN)/.developer  ## the API, its document against the running server, and the client
+	$(BIN)/python -m pytest tests/api
 
 stress: $(BIN)/.developer  ## hostile archives, a gigabyte, SIGKILLs: a minute or two
 	$(BIN)/python -m pytest $(STRESS)
 
-check: format lint types layers test stress docs  ## all that must hold before a change lands
+test-clients: $(BIN)/.developer  ## eight real clients against a running server; installs them once
+	$(BIN)/python -m pytest tests/clients
+
+test-pythons: $(BIN)/.developer  ## the tests of host, web and plugins on each supported CPython of this machine
+	$(BIN)/python tools/pythons.py
+
+test-deploy: $(BIN)/.developer  ## systemd, nginx, the image's steps, a backup, and wheels for each platform
+	$(BIN)/python -m pytest tests/deploy
+
+check: format lint types layers test test-api stress docs  ## all that must hold before a change lands
 
 format: $(BIN)/.developer  ## layout of the code
 	$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff --quiet .; exit 1; }
@@ -46,11 +58,18 @@ types: $(BIN)/.developer  ## strict types
 layers: $(BIN)/.developer  ## imports run downward
 	$(BIN)/lint-imports
 
-docs: $(BIN)/.developer  ## the documentation against the code
+docs: $(BIN)/.developer  ## the documentation as a site, in site/, and against the code
+	$(BIN)/python -m sphinx -W --keep-going --quiet --doctree-dir site/.doctrees docs site
 	$(BIN)/python -m pytest tests/docs
 
 crash: $(BIN)/.developer  ## 200 SIGKILLs during uploads; some minutes
 	ORBITALREG_CRASHES=200 $(BIN)/python -m pytest tests/e2e/test_crash.py
 
+bench: $(BIN)/.developer  ## this server beside devpi, pypiserver and nginx, into benchmarks/; up to 25 minutes
+	$(BIN)/python -m benchmarks
+
+bench-smoke: $(BIN)/.developer  ## the same in a minute, tiny: it shows that it runs and nothing else
+	$(BIN)/python -m benchmarks --smoke
+
 clean:  ## remove what was made here; data stays
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-clients .venv-3.* site .bench dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -8,6 +8,7 @@ What comes back are dataclasses of `orbitalreg.summaries`; what is refused raise
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from types import TracebackType
@@ -42,7 +43,7 @@ CA_VARIABLE = "SSL_CERT_FILE"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 PART = 1000
-ID_LENGTH = 8
+_TOKEN = re.compile(r"orb[a-z]+_([0-9A-Za-z]{8})[0-9A-Za-z]{38}")
 
 BY_STATUS: Mapping[int, type[errors.OrbitalError]] = {
     400: errors.InvalidName,
@@ -76,7 +77,8 @@ class Client:
         """
         self._root = f"{_checked(url)}/api/v1"
         self._timeout = timeout
-        self.token_id = token.partition("_")[2][:ID_LENGTH] if token else None
+        shape = _TOKEN.fullmatch(token or "")
+        self.token_id = shape[1] if shape else None
         """The public id of the token in use."""
         self._session = requests.Session()
         self._session.auth = _Bearer(token) if token else _nobody
@@ -248,7 +250,7 @@ def _checked(url: str) -> str:
     """The address without a slash at its end. Raises `InvalidName`, which does not repeat what may hold a secret."""
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment:

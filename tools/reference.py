@@ -1,11 +1,14 @@
-"""Writes the parts of the reference pages that follow from the code; the tests hold the pages against it.
+"""Writes the parts of the pages that follow from the code; the tests hold the pages against it.
 
-python tools/reference.py        rewrites docs/reference/*.md between their markers
+python tools/reference.py        rewrites docs/reference/*.md between their markers, and included files in all pages
 """
 
+import json
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,13 @@ import click
 from pydantic import BaseModel
 
 from orbitalreg import config
+from orbitalreg.assembly import assemble
 from orbitalreg.cli import main
+from orbitalreg.web import api
 
-PAGES = Path(__file__).parent.parent / "docs" / "reference"
+TREE = Path(__file__).parent.parent
+DOCS = TREE / "docs"
+INCLUDED = re.compile(r"^(```\w+(?: \w+=\S+)* from=(?P<path>\S+)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 UNITS = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
@@ -64,21 +71,140 @@ def _commands(command: click.Command, path: str, parent: click.Context | None) -
         yield path, command.get_help(context)
 
 
+PART = "Page"
+SERVER = "https://registry.example.com"
+FIELDS = {
+    "project": "acme",
+    "repository": "internal",
+    "package": "my-pkg",
+    "version": "1.2",
+    "filename": "my_pkg-1.2-py3-none-any.whl",
+    "token": "$TOKEN_ID",
+}
+BODIES = {
+    "NewToken": {"name": "nightly", "grants": ["acme/internal:read"], "expires_in": 86400},
+    "Rotation": {"overlap": 3600},
+    "StatusChange": {"status": "deprecated", "reason": "use other-pkg"},
+    "Yank": {"reason": "broken on 3.13"},
+}
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document that a server would serve."""
+    with tempfile.TemporaryDirectory() as folder:
+        registry = assemble(config.from_dict({"data": {"path": folder}}, base=Path()))
+        try:
+            return api.describe(api.routes(registry))
+        finally:
+            registry.close()
+            registry.catalog.close()
+
+
+def routes() -> str:
+    """Every operation of the API with an example."""
+    told = [
+        _operation(path, method, operation)
+        for path, operations in document()["paths"].items()
+        for method, operation in operations.items()
+    ]
+    return "\n" + "\n".join(told)
+
+
+def _operation(path: str, method: str, told: dict[str, Any]) -> str:
+    status, answer = next((status, answer) for status, answer in told["responses"].items() if status.startswith("2"))
+    shape = answer["content"]["application/json"]["schema"].get("$ref", "/a JSON object").rpartition("/")[2]
+    queries = [f"`{field['name']}`" for field in told["parameters"] if field["in"] == "query"]
+    body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {}).get("$ref")
+    takes = [f"Body: {_shape(body)}." if body else "", f"Query: {', '.join(queries)}." if queries else ""]
+    answers = f"Answers {status} {HTTPStatus(int(status)).phrase}, {_shape(shape)}."
+    facts = " ".join([f"Right: `{told['x-right']}`.", *filter(None, takes), answers])
+    return f"### `{method.upper()} {path}`\n\n{told['summary']}\n{facts}\n\n```bash\n{_curl(path, method, body)}\n```\n"
+
+
+def _curl(path: str, method: str, body: str | None) -> str:
+    words = ["curl --fail-with-body"]
+    if path != api.PATH:
+        words[0] += ' --oauth2-bearer "$ORBITALREG_TOKEN"'
+    if method != "get" and not (method == "post" and body):
+        words.append(f"--request {method.upper()}")
+    if body:
+        sent = json.dumps(BODIES[body.rpartition("/")[2]])
+        words.append(f"--header 'Content-Type: application/json' --data '{sent}'")
+    words.append(f'"{SERVER}{path.format(**FIELDS)}"')
+    return " \\\n    ".join(words)
+
+
+def shapes() -> str:
+    """What the API reads and tells, field by field."""
+    told = []
+    for name, schema in document()["components"]["schemas"].items():
+        fields = schema.get("properties", {})
+        if name.endswith(PART):
+            continue  # what a list is, the page says once
+        meaning = any("description" in part for part in fields.values())
+        rows = [
+            f"| `{field}` | {_kind(part)} |" + f" {part.get('description', '')} |" * meaning
+            for field, part in fields.items()
+        ]
+        head = ["| field | type | meaning |", "|---|---|---|"] if meaning else ["| field | type |", "|---|---|"]
+        lines = [*head, *rows] if rows else [f"One of {_kind(schema)}."]
+        told.append("\n".join([f"### {name}", "", *filter(None, [schema.get("description")]), "", *lines, ""]))
+    return "\n" + "\n".join(told)
+
+
+def _shape(reference: str) -> str:
+    name = reference.rpartition("/")[2]
+    if name.endswith(PART):
+        return f"a part of a list of {_shape(name.removesuffix(PART))}"
+    return name if " " in name else f"[{name}](#{name.lower()})"
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return _shape(schema["$ref"])
+    if "anyOf" in schema:
+        return " or ".join(_kind(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if schema["type"] == "array":
+        return f"list of {_kind(schema['items'])}"
+    return {"date-time": "time", "date": "day"}.get(schema.get("format", ""), str(schema["type"]))
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "server": lambda: settings_table(config.ServerSettings),
     "data": lambda: settings_table(config.DataSettings),
     "storage": lambda: settings_table(config.StorageSettings),
     "repository": lambda: settings_table(config.RepositorySettings),
     "commands": commands,
+    "routes": routes,
+    "shapes": shapes,
 }
+
+BY_RUNNING = ("clients", "client-messages", "client-setups")
+"""Parts that do not follow from the code: `make test-clients` writes and holds them."""
 
 
 def rewritten(text: str) -> str:
     """A page with its generated parts as the code has them now."""
-    return BLOCK.sub(lambda match: match[1] + GENERATED[match["name"]]() + match[4], text)
+    return BLOCK.sub(_block, text)
+
+
+def _block(match: re.Match[str]) -> str:
+    return match[0] if match["name"] in BY_RUNNING else match[1] + GENERATED[match["name"]]() + match[4]
+
+
+def with_files(text: str) -> str:
+    """A page whose blocks with `from=PATH` are those files of the tree as they are now."""
+    return INCLUDED.sub(lambda match: match[1] + (TREE / match["path"]).read_text("utf-8") + match[4], text)
 
 
 if __name__ == "__main__":
-    for page in sorted(PAGES.glob("*.md")):
-        page.write_text(rewritten(page.read_text("utf-8")), "utf-8")
-        sys.stdout.write(f"{page.name}\n")
+    for page in sorted(DOCS.glob("**/*.md")):
+        before = page.read_text("utf-8")
+        after = with_files(rewritten(before) if page.parent.name == "reference" else before)
+        if after != before:
+            page.write_text(after, "utf-8")
+            sys.stdout.write(f"{page.relative_to(TREE)}\n")

@@ -24,6 +24,8 @@ from orbitalreg.summaries import TokenSummary
 
 T = TypeVar("T")
 
+MAX_SECONDS = 100 * 366 * 24 * 3600  # what lies far beyond is no date that could be told
+
 
 @click.group()
 def token() -> None:
@@ -128,7 +130,10 @@ def _overlap(text: str) -> int:
 
 
 def _expiry(text: str) -> Microseconds:
-    return now() + parse_duration(text) * 1_000_000
+    seconds = parse_duration(text)
+    if seconds > MAX_SECONDS:
+        raise InvalidName(f"{text!r} is longer than a hundred years; leave it out for ever")
+    return now() + seconds * 1_000_000
 
 
 def _usage(parse: Callable[[str], T], text: str, option: str) -> T:

@@ -1,68 +1,205 @@
 """Every command in docs/ runs.
 
-In a page, a block ```sh is run, in the order of the page and in one folder that is empty at first; ```console shows a
-terminal and is not run, for what needs a network or never ends. A block with `file=NAME` after its language is written
-to that file, and with `from=PATH` it is that file of this repository, word by word.
+In a page, a block ```sh is run, in the page's order, in one folder that is empty at first and with one environment:
+what a block exports, and where it goes, holds in the next. Labels come after the language:
+
+- `file=NAME`: the block is written to that file; with `from=PATH` too, it is that file of the tree word by word.
+- `until=WORD`: the command goes on to the end of the page; the next block comes when it has printed the word.
+
+```text after ```sh is what that prints, line by line, with `…` for anything. ```console shows a session and is not run:
+`NOT_RUN` says why. The registry of the pages, and the folders of a service, are this test's own: `stands_for()`.
 """
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import environments
 import pytest
+import wheels
+from archives_corpus import make_wheel
+from harness import CONFIG, Registry
+from pages import PAGES, TREE, Block, blocks, name
+from session import Session, environment
 
-TREE = Path(__file__).parents[2]
-FENCE = re.compile(r"^```(\w+)((?: \w+=\S+)*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+TUTORIAL = "docs/tutorial/first-package.md"
+CLIENTS = "docs/how-to/set-up-clients.md"
+WITH_REGISTRY = {
+    CLIENTS,
+    "docs/how-to/use-the-api.md",
+    "docs/how-to/run-in-production.md",
+    "docs/how-to/back-up-by-copying.md",
+}
+"""Pages that begin with a running registry, with `my-pkg` in it, and a token; to publish, `my-app` is in `dist/`."""
+
+PUBLISHING = {
+    "uv publishes": "my-app",
+    "twine, by variables": "my-app",
+    "twine, by .pypirc": "my-app",
+    "poetry, by its own configuration": "app",
+}
+"""Sections that publish, and the package that is then in the registry."""
+
+ROOT = "changes the machine as root"
+NOT_RUN = {
+    ("docs/how-to/run-with-systemd.md", "useradd"): ROOT,
+    ("docs/how-to/run-with-systemd.md", "python3"): ROOT,
+    ("docs/how-to/run-with-systemd.md", "/opt/orbitalreg/bin/pip"): ROOT,
+    ("docs/how-to/run-with-systemd.md", "install"): ROOT,
+    ("docs/how-to/run-with-systemd.md", "runuser"): ROOT,
+    ("docs/how-to/run-with-systemd.md", "systemctl"): "needs systemd as the first process of the machine",
+    ("docs/how-to/run-with-systemd.md", "journalctl"): "needs systemd as the first process of the machine",
+    (
+        "docs/how-to/run-with-systemd.md",
+        "systemd-analyze",
+    ): "tests/deploy/test_systemd.py runs it where it is installed",
+    (
+        "docs/how-to/run-in-a-container.md",
+        "docker",
+    ): "needs a container engine; tests/deploy/test_container.py has the rest",
+    ("docs/how-to/put-nginx-in-front.md", "nginx"): "tests/deploy/test_nginx.py runs it, as `nginx -t` and in earnest",
+    ("docs/how-to/put-nginx-in-front.md", "systemctl"): "needs systemd as the first process of the machine",
+    ("docs/how-to/put-nginx-in-front.md", "curl"): "needs nginx; tests/deploy/test_nginx.py asks the same",
+    ("docs/how-to/set-up-clients.md", "python3"): "needs a package index for keyring",
+    ("docs/how-to/set-up-clients.md", "keyring"): "needs a desktop; tests/e2e/test_clients.py has a keyring of its own",
+    ("docs/how-to/set-up-clients.md", "pip"): "needs the keyring; tests/e2e/test_clients.py has one of its own",
+    ("docs/how-to/use-the-api.md", "orbitalreg"): "changes what other pages use; tests/api has the same",
+    ("docs/how-to/back-up-by-copying.md", "rsync"): "is not on every machine",
+    ("docs/how-to/write-a-plugin.md", "python"): "needs a package index to build; what it installs is put in place",
+}
 
 
 @dataclass(frozen=True)
-class Block:
-    language: str
-    labels: dict[str, str]
-    text: str
+class Walk:
+    """What is run in one go: a page, or one section of a page whose sections stand for themselves."""
+
+    page: Path
+    section: str
+    blocks: tuple[Block, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{name(self.page)}:{self.section}" if self.section else name(self.page)
 
 
-def blocks(page: Path) -> list[Block]:
-    return [
-        Block(language, dict(label.split("=", 1) for label in labels.split()), text)
-        for language, labels, text in FENCE.findall(page.read_text("utf-8"))
-    ]
+def walks() -> Iterator[Walk]:
+    for page in PAGES:
+        found = blocks(page)
+        apart = dict.fromkeys(block.section for block in found) if name(page) == CLIENTS else [""]
+        for section in apart:
+            chosen = tuple(block for block in found if section in ("", block.section))
+            if any(block.language == "sh" for block in chosen):
+                yield Walk(page, section, chosen)
 
 
-def name(page: Path) -> str:
-    return str(page.relative_to(TREE))
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [found.getsockname()[1] for found in sockets]
+    for found in sockets:
+        found.close()
+    return ports
 
 
-PAGES = sorted(TREE.glob("docs/**/*.md"))
-WITH_COMMANDS = [page for page in PAGES if any(block.language == "sh" for block in blocks(page))]
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    folder = tmp_path_factory.mktemp("registry")
+    (folder / "orbitalreg.toml").write_text(CONFIG.format(max_upload="1MiB") + "reuse_deleted_filenames = true\n")
+    with Registry(folder) as running:
+        running.token = running.new_token("docs", "acme/internal:publish")
+        assert running.upload(*make_wheel("my-pkg", "1.0")).status == 200
+        yield running
+        assert running.faults() == []
 
 
-@pytest.mark.parametrize("page", WITH_COMMANDS, ids=name)
-def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ORBITALREG_", "PYTEST_"))}
-    path = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
-    environment |= {"PATH": path, "PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)}
-    for block in blocks(page):
+def stands_for(folder: Path, registry: Registry | None) -> dict[str, str]:
+    first, second = free_ports(2)
+    found = {
+        r"127\.0\.0\.1:8081": f"127.0.0.1:{second}",
+        "/opt/orbitalreg/bin": str(Path(sys.executable).parent),
+        "/srv/": f"{folder}/srv/",
+    }
+    if registry is None:
+        return found | {r"127\.0\.0\.1:8080": f"127.0.0.1:{first}"}
+    return found | {
+        r"https://([^/@\s]*@)?registry\.example\.com": rf"http://\g<1>{registry.authority}",
+        r"registry\.example\.com": "127.0.0.1",
+        r"127\.0\.0\.1:8080": registry.authority,
+        "/var/lib/orbitalreg": str(registry.data),
+        "/etc/orbitalreg/orbitalreg.toml": str(registry.config),
+    }
+
+
+@pytest.fixture
+def session(walk: Walk, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Session]:
+    folder = tmp_path / "reader"
+    (folder / "srv").mkdir(parents=True)
+    more: dict[str, str] = {}
+    registry = None
+    if name(walk.page) in WITH_REGISTRY:
+        registry = request.getfixturevalue("registry")
+        more["ORBITALREG_TOKEN"] = registry.token
+        subprocess.run([sys.executable, "-m", "uv", "venv", "--quiet", folder / "env"], check=True)
+        more["PIP_PYTHON"] = more["UV_PYTHON"] = str(folder / "env" / "bin" / "python")
+        filename, data = make_wheel("my-app", "1.0", description=walk.id)
+        if walk.section in PUBLISHING:
+            (folder / "dist").mkdir()
+            (folder / "dist" / filename).write_bytes(data)
+        if "poetry" in walk.section:
+            more |= poetry()
+    if name(walk.page) == TUTORIAL:
+        names = ["orbitalreg", "orbitalreg-pypi", "build", "twine", "hatchling"]
+        more["PIP_INDEX_URL"] = wheels.make_index(tmp_path / "index", names, TREE)
+    else:
+        more["PYTHONPATH"] = str(folder)  # for what `install()` puts there
+    session = Session(folder, environment(folder, **more), stands_for(folder, registry))
+    yield session
+    session.close()
+    if registry is not None and walk.section in PUBLISHING:
+        package = PUBLISHING[walk.section]
+        assert registry.files(package)
+        registry.cli("delete", f"acme/internal/{package}==1.0", "--yes")
+
+
+def poetry() -> dict[str, str]:
+    """poetry from its pinned environment; without a desktop's keyring."""
+    try:
+        programs = environments.environment("poetry")
+    except environments.Unreachable as error:
+        pytest.skip(str(error))
+    path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
+    return {
+        "PATH": path,
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+        "POETRY_VIRTUALENVS_IN_PROJECT": "true",
+    }
+
+
+@pytest.mark.parametrize("walk", list(walks()), ids=lambda walk: walk.id)
+def test_the_commands_run(walk: Walk, session: Session) -> None:
+    before = None
+    for block in walk.blocks:
         if "file" in block.labels:
-            write(tmp_path, block)
+            write(session, block)
+        elif block.language == "sh" and "until" in block.labels:
+            session.start(block.text, block.labels["until"])
         elif block.language == "sh":
-            run = subprocess.run(
-                ["sh", "-euc", block.text], cwd=tmp_path, env=environment, capture_output=True, text=True
-            )
-            assert run.returncode == 0, f"{block.text}\n{run.stdout}{run.stderr}"
+            session.run(block.text)
+        elif block.language == "text" and before is not None and before.language == "sh":
+            session.expect(block.text)
+        before = block
 
 
-def write(folder: Path, block: Block) -> None:
-    file = folder / block.labels["file"]
-    assert folder in file.resolve().parents
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(block.text)
-    if file.name == "pyproject.toml":
-        install(folder, tomllib.loads(block.text)["project"])
+def write(session: Session, block: Block) -> None:
+    file = session.write(block.labels["file"], block.text)
+    if file.name == "pyproject.toml" and "entry-points" in tomllib.loads(block.text)["project"]:
+        install(session.folder, tomllib.loads(block.text)["project"])
 
 
 def install(folder: Path, project: dict[str, object]) -> None:
@@ -86,4 +223,22 @@ INCLUDED = [
 
 @pytest.mark.parametrize("block", INCLUDED)
 def test_code_that_a_page_includes_is_the_real_code(block: Block) -> None:
-    assert block.text == (TREE / block.labels["from"]).read_text("utf-8"), "copy the file into the page again"
+    assert block.text == (TREE / block.labels["from"]).read_text("utf-8"), "run: python tools/reference.py"
+
+
+def test_every_command_that_is_not_run_is_listed_with_its_reason() -> None:
+    shown = {
+        (name(page), command)
+        for page in PAGES
+        for block in blocks(page)
+        if block.language == "console"
+        for command in re.findall(r"^[$#] (\S+)", block.text, re.MULTILINE)
+    }
+    assert shown == set(NOT_RUN)
+
+
+def test_the_commands_that_the_readme_says_to_use_are_those_of_the_tutorial() -> None:
+    readme = (TREE / "README.md").read_text("utf-8").split("## Use it")[1]
+    commands = re.findall(r"^```sh\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)[0].splitlines()
+    tutorial = (TREE / TUTORIAL).read_text("utf-8")
+    assert commands and all(command in tutorial for command in commands)

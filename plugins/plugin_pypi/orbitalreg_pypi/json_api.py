@@ -1,6 +1,6 @@
 """The older JSON page of a package: what its newest version says of itself, and every file with its times.
 
-Not part of any standard; its shape is that of PyPI's own (docs.pypi.org/api/json), without what is not known here:
+Not part of any standard; its shape is that of PyPI's own, without what is not known here:
 other digests than SHA-256, download counts, known vulnerabilities. Renovate and Dependabot read it.
 """
 

@@ -1,0 +1,102 @@
+"""Who is refused, and what their client tells them."""
+
+import pytest
+from ledger import OFFERED, Action, Ledger
+from says import (
+    ANONYMOUS_REASON,
+    FORBIDDEN_REASON,
+    NO_WORDS,
+    PUBLISH_ANONYMOUS,
+    READ_ANONYMOUS,
+    READ_HIDDEN,
+    READ_REFUSED,
+    REVOKED_REASON,
+    STATUS_ALONE,
+    refusal,
+)
+from user import INSTALL, LOCK, PUBLISH, NewUser, Tokens, User
+
+NOT_FOUND = "the client says that there is no such package, and not that it was refused"
+BEFORE = "the client itself asks for credentials or misses them, and sends nothing"
+
+
+def _publisher(user: NewUser, client: str, token: str | None) -> User:
+    publisher = user(client, token)
+    publisher.writes_dist("orbdemo-refused")
+    return publisher
+
+
+@pytest.mark.parametrize("client", OFFERED[Action.PUBLISH_REVOKED])
+def test_publish_with_a_revoked_token(client: str, user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+    publisher = _publisher(user, client, tokens.revoked)
+    assert refusal(client, 401, "Unauthorized", REVOKED_REASON) in publisher.refused(PUBLISH[client])
+    assert publisher.registry.files("orbdemo-refused") == {}
+    ledger.ok(Action.PUBLISH_REVOKED, client, NO_WORDS if client in STATUS_ALONE else "")
+
+
+@pytest.mark.parametrize("client", OFFERED[Action.PUBLISH_FORBIDDEN])
+def test_publish_with_a_token_that_may_only_read(client: str, user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+    publisher = _publisher(user, client, tokens.reader)
+    assert refusal(client, 403, "Forbidden", FORBIDDEN_REASON) in publisher.refused(PUBLISH[client])
+    assert publisher.registry.files("orbdemo-refused") == {}
+    ledger.ok(Action.PUBLISH_FORBIDDEN, client, NO_WORDS if client in STATUS_ALONE else "")
+
+
+@pytest.mark.parametrize("client", OFFERED[Action.PUBLISH_ANONYMOUS])
+def test_publish_without_a_token(client: str, user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+    publisher = _publisher(user, client, None)
+    before = len(publisher.registry.log.read_text())
+    assert PUBLISH_ANONYMOUS[client] in publisher.refused(PUBLISH[client])
+    sent = '"POST"' in publisher.registry.log.read_text()[before:]
+    assert sent == (ANONYMOUS_REASON in PUBLISH_ANONYMOUS[client])
+    assert publisher.registry.files("orbdemo-refused") == {}
+    ledger.ok(Action.PUBLISH_ANONYMOUS, client, "" if sent else BEFORE)
+
+
+@pytest.mark.parametrize("client", OFFERED[Action.READ_REVOKED])
+def test_install_with_a_revoked_token(client: str, user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+    reader = user(client, tokens.revoked)
+    reader.wants("orbdemo-app")
+    assert READ_REFUSED[client] in reader.refused(INSTALL[client])
+    assert reader.installed == set()
+    ledger.ok(Action.READ_REVOKED, client, _note(READ_REFUSED[client]))
+
+
+@pytest.mark.parametrize("client", OFFERED[Action.READ_ANONYMOUS])
+def test_install_without_a_token(client: str, user: NewUser, ledger: Ledger) -> None:
+    reader = user(client, None)
+    reader.wants("orbdemo-app")
+    assert READ_ANONYMOUS[client] in reader.refused(INSTALL[client])
+    assert reader.installed == set()
+    ledger.ok(Action.READ_ANONYMOUS, client, _note(READ_ANONYMOUS[client]))
+
+
+def test_pip_says_more_if_it_is_asked(user: NewUser) -> None:
+    """As the page advises where a client says only that there is no such package."""
+    pip = user("pip", None)
+    pip.empty()
+    assert f"401 Client Error: {ANONYMOUS_REASON}" in pip.refused("pip install -vv orbdemo-app")
+
+
+def test_pdm_says_more_if_it_is_asked(user: NewUser, tokens: Tokens) -> None:
+    pdm = user("pdm", tokens.revoked)
+    pdm.wants("orbdemo-app")
+    assert "401 Error, Credentials not correct for" in pdm.refused(f"{LOCK['pdm']} -v")
+
+
+@pytest.mark.parametrize("client", OFFERED[Action.READ_HIDDEN])
+def test_what_a_token_may_not_read_is_not_there(client: str, user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+    """A private name is not confirmed: the same words as for a package that does not exist."""
+    stranger = user(client, tokens.stranger)
+    stranger.wants("orbdemo-app")
+    before = len(stranger.registry.log.read_text())
+    said = stranger.refused(INSTALL[client])
+    assert '"status":404' in stranger.registry.log.read_text()[before:]
+    assert READ_HIDDEN[client] in said
+    assert "401" not in said and "403" not in said and "Authorization error" not in said
+    assert stranger.installed == set()
+    ledger.ok(Action.READ_HIDDEN, client)
+
+
+def _note(said: str) -> str:
+    return "" if "401" in said or "Authorization" in said else NOT_FOUND

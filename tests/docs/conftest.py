@@ -1,0 +1,15 @@
+"""The pages' tests use the harness of tests/e2e, its builders of archives, and the clients of tests/clients."""
+
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [
+    str(folder)
+    for folder in (
+        Path(__file__).parent,
+        TESTS / "e2e",
+        TESTS / "clients",
+        TESTS.parent / "plugins" / "plugin_pypi" / "tests",
+    )
+]

@@ -1,0 +1,90 @@
+"""What the page on clients says and does not show: where a way does *not* work, for example."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import environments
+import pytest
+from archives_corpus import make_wheel
+from harness import BIN, Registry, Shell
+
+PYPIRC = """\
+[distutils]
+index-servers = internal
+
+[internal]
+repository = {url}/legacy/
+username = __token__
+password = ${{ORBITALREG_TOKEN}}
+"""
+PYPROJECT = """\
+[project]
+name = "app"
+version = "1.0"
+requires-python = ">=3.11"
+dependencies = ["my-pkg"]
+
+[tool.poetry]
+package-mode = false
+
+[[tool.poetry.source]]
+name = "internal"
+url = "{url}/simple/"
+priority = "primary"
+"""
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with Registry(tmp_path_factory.mktemp("registry")) as running:
+        running.token = running.new_token("docs", "acme/internal:publish")
+        assert running.upload(*make_wheel("my-pkg", "1.0")).status == 200
+        yield running
+
+
+@pytest.fixture
+def shell(tmp_path: Path, registry: Registry) -> Shell:
+    shell = Shell(tmp_path, ORBITALREG_TOKEN=registry.token, PYTHON_KEYRING_BACKEND="keyring.backends.null.Keyring")
+    filename, data = make_wheel("my-app")
+    shell.write(f"dist/{filename}", data)
+    return shell
+
+
+@pytest.fixture
+def poetry(shell: Shell) -> Shell:
+    try:
+        programs = environments.environment("poetry")
+    except environments.Unreachable as error:
+        pytest.skip(str(error))
+    shell.variables |= {"PATH": f"{programs}:{BIN}:/usr/bin:/bin", "POETRY_VIRTUALENVS_IN_PROJECT": "true"}
+    return shell
+
+
+def netrc(registry: Registry, shell: Shell) -> None:
+    shell.write(".netrc", f"machine 127.0.0.1\nlogin __token__\npassword {registry.token}\n")
+
+
+def test_twine_does_not_read_netrc(registry: Registry, shell: Shell) -> None:
+    netrc(registry, shell)
+    done = shell.run(f"twine upload --non-interactive --repository-url {registry.repository}/legacy/ dist/*")
+    assert done.code != 0 and registry.files("my-app") == {}, done.output
+
+
+def test_pypirc_expands_no_variables(registry: Registry, shell: Shell) -> None:
+    shell.write(".pypirc", PYPIRC.format(url=registry.repository))
+    done = shell.run("twine upload --repository internal dist/*")
+    assert done.code != 0 and "the password is no token" in " ".join(done.output.split()), done.output
+
+
+def test_poetry_reads_netrc(registry: Registry, poetry: Shell) -> None:
+    netrc(registry, poetry)
+    poetry.write("pyproject.toml", PYPROJECT.format(url=registry.repository))
+    done = poetry.run("poetry install")
+    assert done.code == 0 and "Installing my-pkg" in done.output, done.output
+
+
+def test_poetry_expands_no_variables(registry: Registry, poetry: Shell) -> None:
+    url = registry.repository.replace("://", "://__token__:${ORBITALREG_TOKEN}@")
+    poetry.write("pyproject.toml", PYPROJECT.format(url=url))
+    done = poetry.run("poetry install")
+    assert done.code != 0, done.output
