@@ -142,8 +142,8 @@ class DetailPage:
     """A page of one package that needs more than its listing.
 
     `render(listing, base, document)` may raise `NotFound`. `base` is the repository's absolute URL, without a slash at
-    its end; `document(file, kind)` reads what is kept beside a file, and raises `NotFound`. The bytes are kept for each
-    revision, `representation` and `base`.
+    its end; `document(file, kind)` reads what is kept beside a file, and raises `NotFound`. It is made for each
+    request, since `base` is the caller's; `representation` is what the page is called.
     """
 
     representation: str

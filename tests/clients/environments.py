@@ -17,8 +17,9 @@ CLIENTS = ("pip", "uv", "twine", "poetry", "pdm", "hatch", "flit", "pipenv")
 
 _STAMP = ".stamp"
 _UNREACHABLE = re.compile(
-    r"Connection|ConnectTimeout|Read timed out|Temporary failure|Network is unreachable|ProxyError"
+    r"from versions: none|Connection|ConnectTimeout|Read timed out|Network is unreachable|ProxyError"
 )
+"""What pip says then: where no index answers, it knows no version at all of what is pinned."""
 
 
 class Unreachable(Exception):

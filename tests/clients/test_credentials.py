@@ -1,6 +1,9 @@
 """Who is refused, and what their client tells them."""
 
+import re
+
 import pytest
+from harness import eventually
 from ledger import OFFERED, Action, Ledger
 from says import (
     ANONYMOUS_REASON,
@@ -47,8 +50,8 @@ def test_publish_without_a_token(client: str, user: NewUser, tokens: Tokens, led
     publisher = _publisher(user, client, None)
     before = len(publisher.registry.log.read_text())
     assert PUBLISH_ANONYMOUS[client] in publisher.refused(PUBLISH[client])
-    sent = '"POST"' in publisher.registry.log.read_text()[before:]
-    assert sent == (ANONYMOUS_REASON in PUBLISH_ANONYMOUS[client])
+    sent = ANONYMOUS_REASON in PUBLISH_ANONYMOUS[client]
+    assert eventually(lambda: ('"POST"' in publisher.registry.log.read_text()[before:]) == sent)
     assert publisher.registry.files("orbdemo-refused") == {}
     ledger.ok(Action.PUBLISH_ANONYMOUS, client, "" if sent else BEFORE)
 
@@ -91,9 +94,9 @@ def test_what_a_token_may_not_read_is_not_there(client: str, user: NewUser, toke
     stranger.wants("orbdemo-app")
     before = len(stranger.registry.log.read_text())
     said = stranger.refused(INSTALL[client])
-    assert '"status":404' in stranger.registry.log.read_text()[before:]
+    assert eventually(lambda: '"status":404' in stranger.registry.log.read_text()[before:])
     assert READ_HIDDEN[client] in said
-    assert "401" not in said and "403" not in said and "Authorization error" not in said
+    assert not re.search(r"\b40[13]\b|Authorization error", said)
     assert stranger.installed == set()
     ledger.ok(Action.READ_HIDDEN, client)
 

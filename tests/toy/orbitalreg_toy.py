@@ -10,7 +10,16 @@ from pathlib import Path
 
 from orbitalreg.errors import InvalidName, UploadRefused
 from orbitalreg.hookspecs import hookimpl
-from orbitalreg.interfaces import FileReply, FormatAdapter, NamesPage, PackagePage, Proposal, Route, TextReply
+from orbitalreg.interfaces import (
+    DetailPage,
+    FileReply,
+    FormatAdapter,
+    NamesPage,
+    PackagePage,
+    Proposal,
+    Route,
+    TextReply,
+)
 from orbitalreg.model import Coordinates, Inspection, Kind, Listing, Right
 
 
@@ -55,6 +64,7 @@ class ToyFormat(FormatAdapter):
             Route("GET", "/names/", Right.READ, lambda request: NamesPage("names", "text/plain", _names)),
             Route("GET", "/of/{package}/", Right.READ, lambda request: PackagePage("page", "application/json", _page)),
             Route("GET", "/get/{package}/{filename}", Right.READ, self.get),
+            Route("GET", "/about/{package}", Right.READ, lambda request: DetailPage("about", "text/plain", _about)),
             Route("POST", "/put/{filename}", Right.PUBLISH, self.put),
         ]
 
@@ -80,6 +90,12 @@ def _names(names: Sequence[str]) -> bytes:
 
 def _page(listing: Listing) -> bytes:
     return json.dumps({file.filename: [file.sha256, file.yanked, file.attributes] for file in listing.files}).encode()
+
+
+def _about(listing, base, document):
+    return "".join(
+        f"{base}/get/{file.package}/{file.filename} {document(file, 'head')}\n" for file in listing.files
+    ).encode()
 
 
 @hookimpl

@@ -290,3 +290,10 @@ def test_a_page_put_twice_counts_once() -> None:
 
 def test_the_same_bytes_as_another_type_have_another_tag() -> None:
     assert Page(b"x", "text/plain").etag(False) != Page(b"x", "text/html").etag(False)
+
+
+def test_a_detail_page_has_documents_and_the_address_it_was_asked_at(site: Any) -> None:
+    site.put("ball@1.toy", b"needs: air\nround")
+    answer = site.get("/toy/acme/toys/about/ball")
+    assert answer.text == "http://falconframework.org/toy/acme/toys/get/ball/ball@1.toy b'needs: air'\n"
+    assert site.get("/toy/acme/toys/about/nothing").status_code == 404
