@@ -111,7 +111,7 @@ OPERATIONS = st.lists(
 def test_nothing_that_stays_is_missed_or_told_twice(
     tmp_path_factory: pytest.TempPathFactory, first: list[int], operations: Any, limit: int
 ) -> None:
-    """While parts are read, files are published and deleted: none is told twice, and what was there all the time is told.
+    """While parts are read, files are published and deleted: none is told twice, and what was there throughout is told.
 
     A file that is deleted and published again is another file, as its id says.
     """
