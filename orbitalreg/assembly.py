@@ -75,14 +75,14 @@ def check_plugins(settings: Settings) -> Plugins:
     """The enabled plugins. Raises `ConfigError` where the configuration needs one that is not there."""
     plugins = Plugins.load(settings.enabled_plugins)
     problems = [
-        f"projects.{address.project}.repositories.{address.repository}.format: found {wanted.format!r}; "
+        f"projects.{address.project}.repositories.{address.repository}.format: found {wanted.format!a}; "
         f"no installed plugin speaks it: pip install orbitalreg-{wanted.format}"
         for address, wanted in settings.repositories()
         if wanted.format not in plugins.formats
     ]
     if settings.storage.backend not in plugins.blob_stores:
         problems.append(
-            f"storage.backend: found {settings.storage.backend!r}; no installed plugin brings it: "
+            f"storage.backend: found {settings.storage.backend!a}; no installed plugin brings it: "
             f"pip install orbitalreg-{settings.storage.backend}"
         )
     problems += [f"plugins.{name}: no such plugin is installed" for name in settings.plugins if name not in plugins]

@@ -20,7 +20,9 @@ class FilesystemBlobStore(BlobStore):
 
     def __init__(self, data: Path, options: Mapping[str, Any]) -> None:
         if options:
-            raise ConfigError([f"storage.{key}: the filesystem backend has no such key" for key in sorted(options)])
+            raise ConfigError(
+                [f"storage.{ascii(key)[1:-1]}: the filesystem backend has no such key" for key in sorted(options)]
+            )
         self._root = data / "blobs"
         self._staging = data / "staging"
         self._durable: set[Path] = set()
@@ -71,7 +73,7 @@ class FilesystemBlobStore(BlobStore):
     def _path(self, key: str) -> Path:
         digest, dot, ulid = key.partition(".")
         if not (dot and len(digest) == 64 and digest.isalnum() and ulid.isalnum() and key.isascii()):
-            raise InvalidName(f"{key!r} is no blob key")
+            raise InvalidName(f"{key!a} is no blob key")
         return self._root / digest[:2] / key
 
     @staticmethod

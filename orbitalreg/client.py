@@ -273,7 +273,7 @@ def _at(address: Address, *rest: str | None) -> list[str]:
 def _segment(text: str) -> str:
     """`text` as one segment of a path. Raises `InvalidName` for what would lead elsewhere."""
     if text in ("", ".", "..") or "/" in text:
-        raise errors.InvalidName(f"{text!r} is no name")
+        raise errors.InvalidName(f"{text!a} is no name")
     return quote(text, safe="")
 
 

@@ -34,7 +34,7 @@ def parse_duration(text: str) -> int:
     """`90d` as seconds, at most a hundred years. Raises `InvalidName`."""
     seconds = _quantity(text, _DURATIONS, "a duration such as 30s, 15m, 12h, 90d or 2w")
     if seconds > _CENTURY:
-        raise InvalidName(f"{text!r} is longer than a hundred years")
+        raise InvalidName(f"{text!a} is longer than a hundred years")
     return seconds
 
 
@@ -46,7 +46,7 @@ def parse_size(text: str) -> int:
 def _quantity(text: object, units: Mapping[str, int], right: str) -> int:
     match = re.fullmatch(r"([0-9]{1,12})([A-Za-z]+)", text) if isinstance(text, str) else None
     if match is None or match[2] not in units:
-        raise InvalidName(f"{text!r} is not {right}")
+        raise InvalidName(f"{text!a} is not {right}")
     return int(match[1]) * units[match[2]]
 
 
@@ -252,11 +252,11 @@ def _problem(fault: dict[str, Any], raw: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         known = sorted(_keys_at(path[:-1]))
         near = get_close_matches(path[-1], known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+        hint = f"did you mean {near[0]!a}?" if near else f"known here: {', '.join(known)}"
         return f"{_dotted(path)}: there is no such key; {hint}"
     if fault["type"] == "missing":
         return f"{_dotted(path)}: is missing; it must be given"
-    found = repr(path[-1]) if fault["loc"][-1] == "[key]" else _written(raw, path)
+    found = ascii(path[-1]) if fault["loc"][-1] == "[key]" else _written(raw, path)
     return f"{_dotted(path)}: found {found}; it must be {_expected(fault)}"
 
 
@@ -288,8 +288,8 @@ def _written(raw: Any, path: Sequence[str]) -> str:
         elif isinstance(raw, list) and part.isdigit() and int(part) < len(raw):
             raw = raw[int(part)]
         else:
-            return repr(part)
-    return "a table" if isinstance(raw, Mapping) else repr(raw)
+            return ascii(part)
+    return "a table" if isinstance(raw, Mapping) else ascii(raw)
 
 
 def _keys_at(path: Sequence[str]) -> set[str]:
@@ -304,4 +304,4 @@ def _keys_at(path: Sequence[str]) -> set[str]:
 
 
 def _dotted(path: Sequence[str]) -> str:
-    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else repr(part) for part in path)
+    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else ascii(part) for part in path)

@@ -89,7 +89,7 @@ class Inventory:
         """Raises `NotFound`."""
         file = self._source.file(package, filename)
         if file.version != version:
-            raise NotFound(f"{self._source.repository.address}/{package}=={version} has no file {filename}")
+            raise NotFound(f"{self._source.repository.address}/{package}=={version} has no file {filename!a}")
         return self._files([file])[0]
 
     def downloads(self, package: str, version: str | None, filename: str | None, days: int) -> Downloads:

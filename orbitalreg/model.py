@@ -31,7 +31,7 @@ def valid_name(text: str, what: str) -> str:
     """
     if not _NAME.fullmatch(text):
         raise InvalidName(
-            f"{text!r} is no {what}: use 1 to 64 of a-z, 0-9, '.', '_' and '-', with a letter or digit at both ends"
+            f"{text!a} is no {what}: use 1 to 64 of a-z, 0-9, '.', '_' and '-', with a letter or digit at both ends"
         )
     return text
 
@@ -53,7 +53,7 @@ class Right(IntEnum):
         try:
             return cls[text.upper()]
         except KeyError:
-            raise InvalidName(f"{text!r} is no right: use read, publish, maintain or admin") from None
+            raise InvalidName(f"{text!a} is no right: use read, publish, maintain or admin") from None
 
 
 class Kind(StrEnum):
@@ -106,7 +106,7 @@ class Address:
         """`PROJECT/REPO`. Raises `InvalidName`."""
         project, slash, repository = text.partition("/")
         if not slash:
-            raise InvalidName(f"{text!r} is no repository: write PROJECT/REPO, for example acme/internal")
+            raise InvalidName(f"{text!a} is no repository: write PROJECT/REPO, for example acme/internal")
         return cls(project, repository)
 
 
@@ -198,7 +198,7 @@ class Grant:
         if self.repository is not None:
             valid_name(self.repository, "repository name")
         if self.pattern is not None and (self.repository is None or not _PATTERN.fullmatch(self.pattern)):
-            raise InvalidName(f"{self.pattern!r} is no package pattern: use a name, '*' and '?', after PROJECT/REPO/")
+            raise InvalidName(f"{self.pattern!a} is no package pattern: use a name, '*' and '?', after PROJECT/REPO/")
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.project, self.repository, self.pattern) if part) + f":{self.right}"
@@ -208,7 +208,7 @@ class Grant:
         """`PROJECT[/REPO[/PATTERN]]:RIGHT`. Raises `InvalidName`."""
         target, colon, right = text.rpartition(":")
         if not colon or target.count("/") > 2:
-            raise InvalidName(f"{text!r} is no grant: write PROJECT[/REPO[/PATTERN]]:RIGHT, e.g. acme/internal:publish")
+            raise InvalidName(f"{text!a} is no grant: write PROJECT[/REPO[/PATTERN]]:RIGHT, e.g. acme/internal:publish")
         project, repository, pattern = (*target.split("/"), None, None)[:3]
         return cls(project or "", repository, pattern, Right.parse(right))
 

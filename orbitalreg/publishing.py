@@ -202,7 +202,7 @@ def _verify(upload: Upload, digests: Mapping[str, str]) -> None:
         raise UploadRefused(f"{upload.filename}: no digest was sent; send a SHA-256")
     for algorithm, claimed in digests.items():
         if algorithm not in DIGESTS:
-            raise UploadRefused(f"{upload.filename}: the digest {algorithm!r} is not one of {', '.join(DIGESTS)}")
+            raise UploadRefused(f"{upload.filename}: the digest {algorithm!a} is not one of {', '.join(DIGESTS)}")
         if not hmac.compare_digest(upload.digest(algorithm).encode(), claimed.strip().lower().encode()):
             raise UploadRefused(f"{upload.filename}: its {algorithm} is not the one that was sent; it broke on the way")
 

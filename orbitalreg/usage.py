@@ -18,7 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 class UsageRecorder:
-    """Thread-safe. The thread that writes starts with the first count, so that a forked child has its own."""
+    """Thread-safe. The thread that writes starts with the first count, so that a forked child has its own.
+
+    After `stop()` each count is written at once: a reload stops the recorder of requests that are still under way.
+    """
 
     def __init__(self, catalog: Catalog, interval: float = INTERVAL_SECONDS) -> None:
         self._catalog = catalog
@@ -35,12 +38,14 @@ class UsageRecorder:
         with self._lock:
             self._downloads[file_id, token_id or "", day] += 1
             self._start()
+        self._flush_if_stopped()
 
     def used(self, token_id: str) -> None:
         """Note that a token was used just now."""
         with self._lock:
             self._used[token_id] = now()
             self._start()
+        self._flush_if_stopped()
 
     def flush(self) -> None:
         """Write what was gathered. On failure it is kept for the next time. Raises `OrbitalError`."""
@@ -70,6 +75,10 @@ class UsageRecorder:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
             self._thread.start()
+
+    def _flush_if_stopped(self) -> None:
+        if self._stopping.is_set():
+            self._flush_or_log()
 
     def _run(self) -> None:
         while not self._stopping.wait(self._interval):

@@ -5,4 +5,6 @@ from orbitalreg.web.app import create_app
 from orbitalreg.web.context import configure_logging
 
 configure_logging()
-application = create_app(assemble(read_settings(None)))
+_registry = assemble(read_settings(None))
+application = create_app(_registry)
+_registry.catalog.close()  # a server that forks now hands no connection on

@@ -21,6 +21,8 @@ TOY = Path(__file__).parent / "toy"
 sys.path.insert(0, str(TOY))
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(TOY), os.environ.get("PYTHONPATH")]))
 os.environ.pop("ORBITALREG_CONFIG", None)
+# Examples that one interpreter kept are drawn differently by another.
+os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = str(Path(".hypothesis", str(sys.implementation.cache_tag)).absolute())
 
 from orbitalreg import config  # noqa: E402
 from orbitalreg.assembly import Registry, assemble  # noqa: E402

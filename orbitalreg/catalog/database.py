@@ -4,6 +4,7 @@ A write is `BEGIN IMMEDIATE` behind a process-wide lock: the lock keeps threads 
 busy timeout does the same for other processes. `synchronous=FULL` with the write-ahead log makes a commit durable.
 """
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,8 +22,15 @@ BUSY_SECONDS = 30
 SQLITE_VERSION: str = sqlite3.sqlite_version
 
 
+class _Connections(threading.local):
+    """This thread's, by process id: SQLite forbids a forked child to use what its parent opened, or to close it."""
+
+    def __init__(self) -> None:
+        self.of_process: dict[int, Database] = {}
+
+
 class Catalog:
-    """The tables of one data folder. Thread-safe; a forked child makes its own."""
+    """The tables of one data folder. Thread-safe, and good in a child that is forked while no thread writes."""
 
     def __init__(self, data: Path, *, look_only: bool = False) -> None:
         """Open or create the catalog in the folder `data`, and migrate it. Raises `StorageFailed`.
@@ -30,7 +38,7 @@ class Catalog:
         `look_only` is for reading a catalog that exists without changing it.
         """
         self._path = data / FILENAME
-        self._local = threading.local()
+        self._connections = _Connections()
         self._write_lock = threading.Lock()
         if look_only:
             return
@@ -44,7 +52,7 @@ class Catalog:
 
     def read(self) -> Database:
         """This thread's connection, outside any transaction: each query sees every commit before it."""
-        db: Database | None = getattr(self._local, "db", None)
+        db = self._connections.of_process.get(os.getpid())
         return db if db is not None else self._connect()
 
     @contextmanager
@@ -81,10 +89,9 @@ class Catalog:
 
     def close(self) -> None:
         """Close this thread's connection."""
-        db: Database | None = getattr(self._local, "db", None)
+        db = self._connections.of_process.pop(os.getpid(), None)
         if db is not None:
             db.close()
-            del self._local.db
 
     def log_bytes(self) -> int:
         """The size of the write-ahead log."""
@@ -103,7 +110,7 @@ class Catalog:
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):
             conn.execute(f"PRAGMA {pragma}")
         db = Database(conn, execute_plugins=False)
-        self._local.db = db
+        self._connections.of_process[os.getpid()] = db
         return db
 
 

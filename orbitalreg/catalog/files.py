@@ -183,20 +183,7 @@ def add_downloads(db: Database, counts: Mapping[tuple[str, str, str], int]) -> N
     )
 
 
-def downloads(db: Database, file_ids: Sequence[str]) -> int:
-    """How often these files were fetched in all."""
-    marks = ",".join("?" * len(file_ids))
-    row = db.execute(f"SELECT COALESCE(SUM(count), 0) FROM download WHERE file_id IN ({marks})", list(file_ids))
-    return int(row.fetchone()[0])
-
-
 def uploaders(db: Database, file_ids: Sequence[str]) -> dict[str, str]:
     """Who published each of these files."""
     marks = ",".join("?" * len(file_ids))
     return dict(db.execute(f"SELECT id, uploaded_by FROM file WHERE id IN ({marks})", list(file_ids)).fetchall())
-
-
-def uploader(db: Database, file_id: str) -> tuple[str, Microseconds] | None:
-    """Who published a file, and when."""
-    row = db.execute("SELECT uploaded_by, uploaded_at FROM file WHERE id = ?", (file_id,)).fetchone()
-    return (row[0], row[1]) if row else None

@@ -33,7 +33,7 @@ def _named(text: str) -> _Named:
     place, _, version = text.partition("==")
     parts = place.split("/")
     if len(parts) != 3 or not parts[2]:
-        raise InvalidName(f"{text!r} is no package: write PROJECT/REPO/NAME or PROJECT/REPO/NAME==VERSION")
+        raise InvalidName(f"{text!a} is no package: write PROJECT/REPO/NAME or PROJECT/REPO/NAME==VERSION")
     return _Named(Address(parts[0], parts[1]), parts[2], version or None)
 
 

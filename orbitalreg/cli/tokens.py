@@ -1,10 +1,13 @@
 """`orbitalreg token`."""
 
 from collections.abc import Callable
+from difflib import get_close_matches
+from string import ascii_lowercase
 from typing import Any, TypeVar
 
 import click
 
+from orbitalreg.assembly import Registry
 from orbitalreg.cli.backends import backend, server_option
 from orbitalreg.cli.common import (
     config_option,
@@ -19,7 +22,8 @@ from orbitalreg.cli.common import (
 from orbitalreg.config import parse_duration
 from orbitalreg.delegation import MAX_OVERLAP
 from orbitalreg.errors import InvalidName
-from orbitalreg.model import Grant, Microseconds, now
+from orbitalreg.interfaces import FormatAdapter
+from orbitalreg.model import Address, Grant, Microseconds, now
 from orbitalreg.summaries import TokenSummary
 
 T = TypeVar("T")
@@ -54,10 +58,55 @@ def create(
     expires_at = _usage(_expiry, expires, "--expires") if expires else None
     with opened(config_file) as registry:
         made = registry.accounts.create_token(name, user, parsed, expires_at, local_actor())
+        doubts = [f"{grant}: {doubt}" for grant in parsed if (doubt := _doubt(registry, grant))]
+    for doubt in doubts:
+        click.echo(f"orbitalreg: warning: {doubt}", err=True)
     if as_json:
         print_json({"id": made.id, "token": made.text, "expires": moment(expires_at)})
     else:
         click.echo(made.text)
+
+
+def _doubt(registry: Registry, grant: Grant) -> str | None:
+    """Why there is nothing of which `grant` speaks, as the configuration is now; None where there may be."""
+    if not any(grant.touches(address) for address in registry.repositories):
+        return _unknown(registry, grant)
+    if grant.repository is None or grant.pattern is None:
+        return None
+    adapter = registry.formats[registry.repositories[Address(grant.project, grant.repository)].format]
+    try:
+        normal = _normal(adapter, grant.pattern)
+    except InvalidName:
+        return f"{grant.pattern} matches no package: there are no such names in format {adapter.name}"
+    if normal == grant.pattern:
+        return None
+    return f"{grant.pattern} matches no package; format {adapter.name} writes it {normal}"
+
+
+def _unknown(registry: Registry, grant: Grant) -> str:
+    what, wanted = "repository", f"{grant.project}/{grant.repository}"
+    known = sorted(map(str, registry.repositories))
+    if grant.repository is None:
+        what, wanted = "project", grant.project
+        known = sorted({address.project for address in registry.repositories})
+    near = get_close_matches(wanted, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"configured are: {', '.join(known) or 'none'}"
+    return f"there is no {what} {wanted}; {hint}"
+
+
+def _normal(adapter: FormatAdapter, pattern: str) -> str:
+    """`pattern` as the format writes names: letters that are not in it stand for its wildcards meanwhile.
+
+    Raises `InvalidName` where no name can be like it.
+    """
+    unused = [letter for letter in ascii_lowercase if letter not in pattern.lower()]
+    pairs = list(zip(unused, "*?", strict=False))
+    for letter, wildcard in pairs:
+        pattern = pattern.replace(wildcard, letter)
+    normal = adapter.normalize(pattern)
+    for letter, wildcard in pairs:
+        normal = normal.replace(letter, wildcard)
+    return normal
 
 
 @token.command("list")
@@ -125,14 +174,14 @@ def rotate(name: str, overlap: str, config_file: str | None, server: str | None,
 def _overlap(text: str) -> int:
     seconds = parse_duration(text)
     if seconds > MAX_OVERLAP:
-        raise InvalidName(f"{text!r} is more than 7d")
+        raise InvalidName(f"{text!a} is more than 7d")
     return seconds
 
 
 def _expiry(text: str) -> Microseconds:
     seconds = parse_duration(text)
     if seconds > MAX_SECONDS:
-        raise InvalidName(f"{text!r} is longer than a hundred years; leave it out for ever")
+        raise InvalidName(f"{text!a} is longer than a hundred years; leave it out for ever")
     return now() + seconds * 1_000_000
 
 

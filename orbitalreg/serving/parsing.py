@@ -7,8 +7,14 @@ from typing import Any, BinaryIO
 
 from waitress.parser import HTTPRequestParser, ParsingError  # type: ignore[import-untyped]
 from waitress.receiver import ChunkedReceiver, FixedStreamReceiver  # type: ignore[import-untyped]
-from waitress.utilities import BadRequest, Error, RequestEntityTooLarge  # type: ignore[import-untyped]
+from waitress.utilities import (  # type: ignore[import-untyped]
+    BadRequest,
+    Error,
+    InternalServerError,
+    RequestEntityTooLarge,
+)
 
+from orbitalreg.errors import NoSpace, storage_error
 from orbitalreg.serving.admission import Admission
 from orbitalreg.serving.limits import ASK_ABOVE
 from orbitalreg.serving.spool import Spool
@@ -80,7 +86,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         try:
             consumed: int = super().received(piece)
         except OSError as error:
-            self.error = InsufficientStorage(f"the body could not be kept: {error.strerror}")
+            failure = storage_error(error, "the body could not be kept")
+            kind = InsufficientStorage if isinstance(failure, NoSpace) else InternalServerError
+            self.error = kind(str(failure))
             self.completed = True
             return len(piece)
         return consumed
@@ -101,6 +109,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         except ValueError as error:
             raise ParsingError("The head is invalid") from error
         self._check_framing()
+        self._check_host()
         if self.chunked:
             self.body_rcv = Chunks(Spool(self.folder))
         elif self.content_length > 0:
@@ -110,6 +119,12 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         """RFC 9112, section 6.1: two framings, or chunks in HTTP/1.0, are how requests are smuggled."""
         if "TRANSFER_ENCODING" in self.headers or (self.chunked and "CONTENT_LENGTH" in self.headers):
             raise ParsingError("Content-Length and Transfer-Encoding contradict each other or the version")
+
+    def _check_host(self) -> None:
+        """RFC 9112, section 3.2. waitress joins two by a comma and a blank, which no host has."""
+        host = self.headers.get("HOST")
+        if (host is None and self.version == "1.1") or (host is not None and ", " in host):
+            raise ParsingError("There must be one Host, and no more")
 
     def get_body_stream(self) -> BinaryIO:
         stream: BinaryIO = super().get_body_stream()

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +23,8 @@ def supervise(
     A child calls `ready` once it serves; when all have, `on_ready` is called here. SIGTERM and SIGINT are passed on
     and end this call after the last child, a second one ends all of them at once; SIGHUP is passed on. `on_stop` is
     called in the signal's handler: it closes what children share, so that clients are refused, not kept waiting, once
-    the last child has closed its own. Main thread only, before any other thread is started.
+    the last child has closed its own. Children that outlive this process, which SIGKILL can do to it, stop as by
+    SIGTERM. Main thread only, before any other thread is started.
     """
     _Supervisor(count, child, on_stop).run(on_ready)
 
@@ -34,6 +36,8 @@ class _Supervisor:
         self._on_stop = on_stop
         self._started: dict[int, float] = {}
         self._stopping = False
+        self._life, self._held = os.pipe()
+        """Never written to: what children read of it is its end, which comes when this process is gone."""
 
     def run(self, on_ready: Callable[[], None]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -67,6 +71,8 @@ class _Supervisor:
         """Never returns: what is on the stack above belongs to the parent."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
+        os.close(self._held)
+        threading.Thread(target=self._outlive, name="parent", daemon=True).start()
 
         def ready() -> None:
             if writer is not None:
@@ -81,6 +87,12 @@ class _Supervisor:
             _log.exception("a server process failed")
         finally:
             os._exit(code)
+
+    def _outlive(self) -> None:
+        """A thread of a child."""
+        os.read(self._life, 1)
+        _log.error("the parent of the server processes is gone; stopping")
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _wait(self) -> None:
         pid, status = os.wait()

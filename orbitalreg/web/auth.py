@@ -27,6 +27,9 @@ NEEDED = "credentials are needed: user name __token__ and a token as password"
 class Access(Enum):
     """What an address asks for that is not about a repository."""
 
+    OPEN = "open"
+    """Nothing, and credentials are not looked at: whatever comes with a probe is no fault of the server's."""
+
     PUBLIC = "public"
     """Nothing: anybody may call, and is shown what they may see."""
 
@@ -89,7 +92,7 @@ class Gate:
         right = resource.rights.get("GET" if req.method == "HEAD" else req.method)
         if right is None:
             return
-        identity = req.context.identity = self._identify(req)
+        identity = req.context.identity = ANONYMOUS if right is Access.OPEN else self._identify(req)
         if isinstance(right, Right):
             target = req.context.target = resource.target(params)
             authorize(identity, right, target)

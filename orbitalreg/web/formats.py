@@ -153,9 +153,9 @@ def _by_template(adapter: FormatAdapter) -> dict[str, list[Route]]:
     found: dict[str, list[Route]] = {}
     for route in adapter.routes():
         if not isinstance(route.right, Right):
-            raise PluginError(f"format {adapter.name!r}: {route.method} {route.template} states no right")
+            raise PluginError(f"format {adapter.name!a}: {route.method} {route.template} states no right")
         if (route.method == "GET") != route.reads:
-            raise PluginError(f"format {adapter.name!r}: {route.template}: GET reads, and nothing else does")
+            raise PluginError(f"format {adapter.name!a}: {route.template}: GET reads, and nothing else does")
         found.setdefault(route.template, []).append(route)
     return found
 

@@ -12,7 +12,7 @@ from orbitalreg.web.auth import Access, Target
 
 
 class _Probe:
-    rights: Mapping[str, Right | Access] = {"GET": Access.PUBLIC}
+    rights: Mapping[str, Right | Access] = {"GET": Access.OPEN}
     body_limit = 0
 
     def target(self, params: dict[str, Any]) -> Target:

@@ -12,16 +12,22 @@ COMPRESS_FROM = 512
 GZIP_LEVEL = 6
 
 
+def etags_of(tag: str) -> tuple[str, str]:
+    """Strong ETags for the two encodings of what `tag` stands for: plain, gzip."""
+    return f'"{tag}"', f'"{tag}-gzip"'
+
+
 class Page:
     """Bytes ready to be sent, with a strong ETag for each of their two encodings.
 
-    The type counts: a cache that is told by a 304 to go on must not serve the bytes as another type.
+    The type counts: a cache that is told by a 304 to go on must not serve the bytes as another type. Where there is one
+    type alone, `tag` may stand for the bytes.
     """
 
-    def __init__(self, body: bytes, content_type: str) -> None:
+    def __init__(self, body: bytes, content_type: str, tag: str | None = None) -> None:
         self.body = body
         self.content_type = content_type
-        self._tag = hashlib.sha256(content_type.encode() + b"\n" + body).hexdigest()[:32]
+        self.etags = etags_of(tag or hashlib.sha256(content_type.encode() + b"\n" + body).hexdigest()[:32])
 
     @cached_property
     def compressed(self) -> bytes:
@@ -29,11 +35,7 @@ class Page:
         return gzip.compress(self.body, GZIP_LEVEL, mtime=0)
 
     def etag(self, compressed: bool) -> str:
-        return f'"{self._tag}-gzip"' if compressed else f'"{self._tag}"'
-
-    @property
-    def etags(self) -> tuple[str, str]:
-        return self.etag(False), self.etag(True)
+        return self.etags[compressed]
 
     @property
     def worth_compressing(self) -> bool:

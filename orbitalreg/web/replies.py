@@ -11,7 +11,7 @@ from orbitalreg.interfaces import DetailPage, FileReply, NamesPage, PackagePage,
 from orbitalreg.model import File, Identity, Right
 from orbitalreg.usage import UsageRecorder
 from orbitalreg.web.auth import Target, may_read
-from orbitalreg.web.pages import Page, PageCache
+from orbitalreg.web.pages import Page, PageCache, etags_of
 
 PAGE_CACHING = "max-age=0, must-revalidate"
 FILE_CACHING = "max-age=31536000, immutable"
@@ -68,10 +68,25 @@ class Presenter:
         assert target.package is not None
         file = source.file(target.package, reply.filename)
         if reply.document is not None:
-            body = source.document(file, reply.document)
-            _send_page(req, resp, Page(body, reply.content_type), "Accept-Encoding", _file_caching(source))
-            return
+            return self._send_document(req, resp, file, reply.document, reply.content_type, source)
         self._send_file(req, resp, file, reply.content_type, source)
+
+    def _send_document(
+        self, req: falcon.Request, resp: falcon.Response, file: File, kind: str, content_type: str, source: Source
+    ) -> None:
+        """Its digest is its tag: what the caller knows already is not even read."""
+        caching = _file_caching(source)
+        digest = file.documents.get(kind)
+        if digest is not None:
+            plain, compressed = etags_of(digest)
+            takes_gzip = _takes_gzip(req.env.get("HTTP_ACCEPT_ENCODING", ""))
+            wanted = (compressed, plain) if takes_gzip else (plain, compressed)
+            if known := _matched(req.env.get("HTTP_IF_NONE_MATCH"), wanted):
+                _common_headers(req, resp, known, caching, "Accept-Encoding")
+                resp.status = falcon.HTTP_304
+                return
+        page = Page(source.document(file, kind), content_type, digest)
+        _send_page(req, resp, page, "Accept-Encoding", caching)
 
     def _send_file(
         self, req: falcon.Request, resp: falcon.Response, file: File, content_type: str, source: Source
@@ -79,7 +94,7 @@ class Presenter:
         etag = f'"{file.sha256}"'
         _common_headers(req, resp, etag, _file_caching(source))
         resp.set_header("Accept-Ranges", "bytes")
-        if _matches(req.get_header("If-None-Match"), (etag,)):
+        if _matched(req.get_header("If-None-Match"), (etag,)):
             resp.status = falcon.HTTP_304
             return
         resp.content_type = content_type
@@ -172,7 +187,7 @@ def _asked_for_range(req: falcon.Request, etag: str) -> bool:
 def _send_page(req: falcon.Request, resp: falcon.Response, page: Page, vary: str, caching: str = PAGE_CACHING) -> None:
     compressed = page.worth_compressing and _takes_gzip(req.env.get("HTTP_ACCEPT_ENCODING", ""))
     _common_headers(req, resp, page.etag(compressed), caching, vary)
-    if _matches(req.env.get("HTTP_IF_NONE_MATCH"), page.etags):
+    if _matched(req.env.get("HTTP_IF_NONE_MATCH"), page.etags):
         resp.status = falcon.HTTP_304
         return
     resp.content_type = page.content_type
@@ -206,13 +221,14 @@ def _file_caching(source: Source) -> str:
     return PAGE_CACHING if source.repository.reuse_deleted_filenames else FILE_CACHING
 
 
-def _matches(header: str | None, etags: tuple[str, ...]) -> bool:
-    """If-None-Match, by weak comparison (RFC 9110, section 13.1.2)."""
+def _matched(header: str | None, etags: tuple[str, ...]) -> str | None:
+    """The first of `etags` that If-None-Match names, by weak comparison (RFC 9110, section 13.1.2)."""
     if not header:
-        return False
+        return None
     if header.strip() == "*":
-        return True
-    return any(tag.strip().removeprefix("W/") in etags for tag in header.split(","))
+        return etags[0]
+    named = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    return next((etag for etag in etags if etag in named), None)
 
 
 @lru_cache(maxsize=256)

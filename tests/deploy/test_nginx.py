@@ -297,6 +297,28 @@ def test_the_page_for_people_shows_the_public_address(front: Front) -> None:
     assert f"https://{HOST}:{front.port}/pypi/acme/internal/legacy/" in page
 
 
+def test_no_caller_chooses_the_address_on_that_page(front: Front) -> None:
+    """What nginx does not set itself it hands on, and the server believes what nginx says."""
+    forged = {"X_Forwarded_Host": "evil.example", "X_Forwarded_Proto": "http"}
+    page = front.call("GET", "/", Host=f"{HOST}:{front.port}", **forged).body.decode()
+    assert f"https://{HOST}:{front.port}/pypi/acme/internal/legacy/" in page
+    assert "evil.example" not in page and "http://" not in page
+
+
+def test_a_caller_without_a_host_is_served_under_the_configured_one(front: Front) -> None:
+    """HTTP/1.0 has none, and old probes speak it; the server, to which nginx speaks HTTP/1.1, insists on one."""
+    authorization = credentials(front.registry.token)["Authorization"]
+    head = f"GET / HTTP/1.0\r\nAuthorization: {authorization}\r\nX-Forwarded-Host: evil.example\r\n\r\n"
+    connection = front.connect()
+    connection.connect()
+    connection.sock.sendall(head.encode())
+    with connection.sock.makefile("rb") as answer:
+        page = answer.read().decode()
+    connection.close()
+    assert page.split()[1] == "200"
+    assert f"https://{HOST}/pypi/acme/internal/legacy/" in page and "evil.example" not in page
+
+
 def test_connections_to_the_server_are_kept(front: Front) -> None:
     """Fifty requests, one after the other, on connections of their own: nginx has one to the server."""
     before = sockets(front)

@@ -12,6 +12,7 @@ what a block exports, and where it goes, holds in the next. Labels come after th
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -237,8 +238,22 @@ def test_every_command_that_is_not_run_is_listed_with_its_reason() -> None:
     assert shown == set(NOT_RUN)
 
 
-def test_the_commands_that_the_readme_says_to_use_are_those_of_the_tutorial() -> None:
-    readme = (TREE / "README.md").read_text("utf-8").split("## Use it")[1]
-    commands = re.findall(r"^```sh\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)[0].splitlines()
-    tutorial = (TREE / TUTORIAL).read_text("utf-8")
-    assert commands and all(command in tutorial for command in commands)
+def test_the_commands_that_the_readme_says_to_use_run(tmp_path: Path) -> None:
+    """In a checkout, with a package index that holds what the packages need, and not the packages."""
+    checkout = tmp_path / "around" / "checkout"
+    for part in ("orbitalreg", "plugins/plugin_pypi"):
+        shutil.copytree(TREE / part, checkout / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(TREE / part, checkout)
+    index = wheels.make_index(tmp_path / "index", ["orbitalreg", "orbitalreg-pypi", "hatchling"], TREE)
+    for part in ("orbitalreg", "orbitalreg-pypi"):
+        shutil.rmtree(tmp_path / "index" / part)
+    session = Session(checkout, environment(tmp_path, PIP_INDEX_URL=index), stands_for(tmp_path, None))
+    chosen = [block for block in blocks(TREE / "README.md") if block.section == "Use it"]
+    try:
+        for block in chosen:
+            session.start(block.text, block.labels["until"]) if block.labels else session.run(block.text)
+    finally:
+        session.close()
+    assert [block.language for block in chosen] == ["sh", "sh"]
+    assert "orbitalreg: listening on http://127.0.0.1:" in session.output

@@ -116,7 +116,8 @@ FAULTS = [
     ("commit", 1, "EIO", 500, 1000),
     ("commit", 1, "ENOSPC", 507, 1000),
     ("spool", 1, "ENOSPC", 507, LARGE),
-    ("spool", 3, "EIO", 507, LARGE),
+    ("spool", 3, "EDQUOT", 507, LARGE),
+    ("spool", 3, "EIO", 500, LARGE),
     ("spool", 3, "short", 200, LARGE),
 ]
 

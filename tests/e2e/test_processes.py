@@ -9,6 +9,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -178,6 +179,36 @@ def test_a_second_stop_ends_all_processes_at_once(tmp_path: Path) -> None:
             registry.terminate()
             assert registry.wait(5) == 128 + signal.SIGTERM
         assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+
+
+def test_children_stop_when_their_parent_is_killed(tmp_path: Path) -> None:
+    """Gracefully, one that replaced another too: nobody could reach them any more, and the port must get free."""
+    with Registry(tmp_path / "orphans", options=["--processes", "2"]) as registry:
+        registry.token = registry.new_token("orphans")
+        first, _ = registry.children()
+        os.kill(first, signal.SIGKILL)
+        assert eventually(lambda: len(registry.children()) == 2 and first not in registry.children())
+        children = registry.children()
+        assert eventually(lambda: len(_serving(children)) == 2)
+        try:
+            with SlowUpload(registry, *make_wheel("orphans")) as upload:
+                time.sleep(0.3)
+                os.kill(registry.pid, signal.SIGKILL)
+                registry.wait()
+                assert eventually(lambda: _refuses(registry)), "new connections are refused"
+                assert upload.finish().split()[1] == b"200"
+            assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(registry.pid, signal.SIGKILL)
+        registry.start()
+        assert list(registry.files("orphans")) == [make_wheel("orphans")[0]]
+        assert registry.stop() == 0
+
+
+def _serving(pids: list[int]) -> list[int]:
+    """Those that have started their threads."""
+    return [pid for pid in pids if len(list(Path(f"/proc/{pid}/task").iterdir())) > 4]
 
 
 def test_children_that_inspect_leave_a_stop_to_their_parent(tmp_path: Path) -> None:

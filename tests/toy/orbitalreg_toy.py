@@ -28,12 +28,12 @@ class ToyFormat(FormatAdapter):
 
     def normalize(self, package: str) -> str:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,40}", package):
-            raise InvalidName(f"{package!r} is no toy")
+            raise InvalidName(f"{package!a} is no toy")
         return package.lower()
 
     def normalize_version(self, version: str) -> str:
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)*", version):
-            raise InvalidName(f"{version!r} is no toy version")
+            raise InvalidName(f"{version!a} is no toy version")
         return version
 
     def version_key(self, version: str) -> tuple[int, ...]:

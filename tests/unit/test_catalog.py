@@ -46,6 +46,34 @@ def processes(script: str, count: int, *arguments: str) -> list[str]:
     return ended
 
 
+FORKING = """
+import os, sys
+from pathlib import Path
+from orbitalreg.catalog import Catalog, accounts
+
+catalog = Catalog(Path(sys.argv[1]))
+inherited = catalog.read()
+pid = os.fork()
+if pid == 0:
+    assert catalog.read() is not inherited and catalog.read() is catalog.read()
+    with catalog.write() as db:
+        assert db is catalog.read()
+        accounts.ensure_account(db, "service", "child")
+    catalog.close()
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+assert catalog.read() is inherited
+with catalog.write() as db:
+    accounts.ensure_account(db, "service", "parent")
+"""
+
+
+def test_a_connection_is_never_shared_over_a_fork(tmp_path: Path) -> None:
+    """A server that loads the application and forks afterwards: SQLite forbids the child to use, or close, it."""
+    processes(FORKING, 1, str(tmp_path))
+    assert names(Catalog(tmp_path)) == ["child", "parent"]
+
+
 def test_opening_a_second_time_changes_nothing(tmp_path: Path) -> None:
     def schema() -> list[Any]:
         db = Catalog(tmp_path).read()

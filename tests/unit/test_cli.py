@@ -173,6 +173,36 @@ def test_token_create_prints_the_token_alone(cli: Cli) -> None:
 
 
 @pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize(
+    ("grant", "says"),
+    [
+        ("acme/tois:read", "acme/tois:read: there is no repository acme/tois; did you mean acme/toys?"),
+        ("acme/toys-to-come/*:read", "there is no repository acme/toys-to-come; did you mean acme/toys?"),
+        ("acne:publish", "acne:publish: there is no project acne; did you mean acme?"),
+        ("zzz:publish", "zzz:publish: there is no project zzz; configured are: acme, other"),
+        ("zzz/x:read", "zzz/x:read: there is no repository zzz/x; configured are: acme/again, acme/open, acme/toys,"),
+        ("acme/toys/Ball:read", "Ball matches no package; format toy writes it ball"),
+        ("acme/toys/Red-*?:read", "Red-*? matches no package; format toy writes it red-*?"),
+        ("acme/toys/ba_l*:read", "ba_l* matches no package: "),
+    ],
+)
+def test_token_create_warns_of_a_grant_that_speaks_of_nothing(grant: str, says: str, cli: Cli) -> None:
+    for more in ([], ["--json"]):
+        result = cli("token", "create", "robot", "--grant", "acme:read", "--grant", grant, *more)
+        assert result.exit_code == 0
+        [line] = lines(result.stderr)
+        assert line.startswith("orbitalreg: warning: ") and says in line
+    assert json.loads(result.stdout)["token"].startswith("orbsa_")
+    assert set(json.loads(cli("token", "list", "--json").stdout)[0]["grants"].split()) == {grant, "acme:read"}
+
+
+@pytest.mark.usefixtures("configured")
+@pytest.mark.parametrize("grant", ["acme", "acme/toys", "acme/toys/ball", "acme/toys/*", "acme/toys/b?ll-*-2*"])
+def test_token_create_does_not_warn_of_what_may_match(grant: str, cli: Cli) -> None:
+    assert cli("token", "create", "robot", "--grant", f"{grant}:read").stderr == ""
+
+
+@pytest.mark.usefixtures("configured")
 def test_token_create_for_a_user_makes_a_personal_one(cli: Cli) -> None:
     made = json.loads(cli("token", "create", "laptop", "--user", "ann", "--grant", "acme:read", "--json").stdout)
     assert made["token"].startswith("orbpat_")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orbitalreg.catalog import Catalog, files
+from orbitalreg.catalog import Catalog, downloads
 from orbitalreg.errors import Busy
 from orbitalreg.identity import Accounts
 from orbitalreg.model import Actor, Grant, now
@@ -55,14 +55,14 @@ def test_downloads_add_up_by_file_token_and_day(catalog: Catalog, usage: UsageRe
     usage.flush()
     rows = catalog.read().execute("SELECT file_id, token_id, count FROM download ORDER BY 1, 2").fetchall()
     assert rows == [("f1", "", 1), ("f1", "t1", 3), ("f2", "", 1)]
-    assert files.downloads(catalog.read(), ["f1", "f2"]) == 5
+    assert downloads.of_files(catalog.read(), ["f1", "f2"]) == {"f1": 4, "f2": 1}
 
 
 def test_a_batch_is_written_when_the_interval_is_over(catalog: Catalog) -> None:
     usage = UsageRecorder(catalog, interval=0.02)
     usage.downloaded("f1", None)
     end = time.monotonic() + 10
-    while not files.downloads(catalog.read(), ["f1"]):
+    while not downloads.of_files(catalog.read(), ["f1"]):
         assert time.monotonic() < end
         time.sleep(0.01)
     usage.stop()
@@ -72,7 +72,31 @@ def test_the_last_batch_is_written_at_the_stop(catalog: Catalog) -> None:
     usage = UsageRecorder(catalog, interval=3600)
     usage.downloaded("f1", None)
     usage.stop()
-    assert files.downloads(catalog.read(), ["f1"]) == 1
+    assert downloads.of_files(catalog.read(), ["f1"]) == {"f1": 1}
+
+
+def test_what_is_counted_after_the_stop_is_written_at_once(
+    catalog: Catalog, usage: UsageRecorder, token_id: str
+) -> None:
+    """A reload stops the recorder while requests that came before it go on."""
+    usage.downloaded("f1", None)
+    usage.stop()
+    usage.downloaded("f1", None)
+    usage.used(token_id)
+    assert downloads.of_files(catalog.read(), ["f1"]) == {"f1": 2}
+    assert last_used(catalog, token_id)
+
+
+def test_what_cannot_be_written_after_the_stop_ends_no_request(
+    catalog: Catalog, usage: UsageRecorder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def busy() -> None:
+        raise Busy("not now")
+
+    usage.stop()
+    monkeypatch.setattr(catalog, "write", busy)
+    usage.downloaded("f1", None)
+    assert "could not be written yet: not now" in caplog.text
 
 
 def test_a_batch_that_could_not_be_written_is_kept(
@@ -90,7 +114,7 @@ def test_a_batch_that_could_not_be_written_is_kept(
             usage.flush()
     usage.downloaded("f1", None)
     usage.flush()
-    assert files.downloads(catalog.read(), ["f1"]) == 2
+    assert downloads.of_files(catalog.read(), ["f1"]) == {"f1": 2}
 
 
 def test_an_idle_recorder_writes_nothing(

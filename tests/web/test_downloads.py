@@ -1,5 +1,6 @@
 """Files over HTTP: whole, in part, conditional, and counted."""
 
+import gzip
 import hashlib
 import io
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from orbitalreg.catalog import downloads as counts
 from orbitalreg.catalog import files
 from orbitalreg.web.replies import Section, parse_range
 
@@ -87,6 +89,30 @@ def test_a_document_has_its_own_tag_and_is_kept_as_long_as_the_file(stocked: Any
     headers = stocked.get(f"{FILE}.head").headers
     assert headers["ETag"] != ETAG
     assert headers["Cache-Control"] == "private, max-age=31536000, immutable"
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("length", [10, 4000])
+def test_a_known_document_is_answered_without_being_read(
+    length: int, encoding: str, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = bytes(ord("a") + place % 26 for place in range(length))
+    site.put("ball@1.toy", head + b"\nrest")
+    whole = site.get(f"{FILE}.head", Accept_Encoding=encoding)
+    assert (gzip.decompress(whole.content) if "Content-Encoding" in whole.headers else whole.content) == head
+    assert hashlib.sha256(head).hexdigest() in whole.headers["ETag"]
+    monkeypatch.setattr(files, "document", lambda *_: pytest.fail("was read"))
+    for method in ("GET", "HEAD"):
+        known = site.request(
+            method, f"{FILE}.head", headers={"If-None-Match": whole.headers["ETag"], "Accept-Encoding": encoding}
+        )
+        assert (known.status_code, known.content) == (304, b"")
+        for name in ("ETag", "Cache-Control", "Vary"):
+            assert known.headers[name] == whole.headers[name]
+
+
+def test_a_document_is_sent_to_those_who_know_another(stocked: Any) -> None:
+    assert stocked.get(f"{FILE}.head", If_None_Match=ETAG).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -230,4 +256,4 @@ def test_counts_are_read_back_by_file(stocked: Any) -> None:
     stocked.get(FILE)
     stocked.registry.usage.flush()
     [file] = stocked.registry.source(stocked.repository()).listing("ball").files
-    assert files.downloads(stocked.registry.catalog.read(), [file.id]) == 1
+    assert counts.of_files(stocked.registry.catalog.read(), [file.id]) == {file.id: 1}

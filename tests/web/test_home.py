@@ -7,6 +7,7 @@ import pytest
 
 from orbitalreg import staging
 from orbitalreg.errors import StorageFailed
+from orbitalreg.identity import mint
 
 
 def test_the_page_says_what_this_is_and_how_to_use_it(site: Any) -> None:
@@ -74,6 +75,13 @@ def test_head_is_answered_without_a_body(path: str, site: Any) -> None:
 def test_a_probe_answers_with_a_word_that_is_not_kept(path: str, word: str, site: Any) -> None:
     answer = site.get(path, None)
     assert (answer.status_code, answer.text, answer.headers["Cache-Control"]) == (200, word, "no-store")
+
+
+@pytest.mark.parametrize("authorization", ["Bearer wrong", "Basic !", "Digest x", f"Bearer {mint('service').text}"])
+def test_a_probe_does_not_look_at_credentials(authorization: str, site: Any) -> None:
+    for path in ("/healthz", "/readyz"):
+        assert site.get(path, None, Authorization=authorization).status_code == 200
+    assert site.get("/", None, Authorization=authorization).status_code == 401
 
 
 def test_not_ready_where_the_disk_is_too_full(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -413,8 +413,23 @@ def test_bad_chunks_are_a_400(server: Server, rest: bytes) -> None:
         head("POST", "/", Transfer_Encoding="chunked").replace(b"/1.1", b"/1.0"),
         head("POST", "/", Content_Length="9" * 5000),
         head("GET", "http://[::1"),
+        b"GET / HTTP/1.1\r\n\r\n",
+        head("GET", "/", Host="x"),
+        head("GET", "/", host="y"),
+        head("GET", "/", Host=""),
+        head("GET", "/", Host="y").replace(b"/1.1", b"/1.0"),
     ],
-    ids=["two framings", "chunks in 1.0", "digits", "bad IPv6"],
+    ids=[
+        "two framings",
+        "chunks in 1.0",
+        "digits",
+        "bad IPv6",
+        "no host",
+        "the same host twice",
+        "two hosts",
+        "a host and none",
+        "two hosts in 1.0",
+    ],
 )
 def test_bad_heads_are_a_400(server: Server, toy: Toy, request_head: bytes) -> None:
     with Client(server) as client:
@@ -422,6 +437,13 @@ def test_bad_heads_are_a_400(server: Server, toy: Toy, request_head: bytes) -> N
         assert client.response()[0] == 400
         assert client.closed()
     assert (toy.asked, toy.called) == ([], [])
+
+
+@pytest.mark.parametrize("request_head", [b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.1\r\nHost:\r\n\r\n"])
+def test_a_request_may_have_an_empty_host_and_http_1_0_none(server: Server, request_head: bytes) -> None:
+    with Client(server) as client:
+        client.send(request_head)
+        assert client.response()[0] == 200
 
 
 def test_a_client_that_speaks_tls_is_told_at_once(server: Server, toy: Toy) -> None:
@@ -433,11 +455,17 @@ def test_a_client_that_speaks_tls_is_told_at_once(server: Server, toy: Toy) -> N
     assert (toy.asked, toy.called) == ([], [])
 
 
-def test_a_disk_that_refuses_is_a_507(server: Server, spool: Path) -> None:
-    spool.rmdir()
+@pytest.mark.parametrize(
+    ("code", "status"), [(errno.ENOSPC, 507), (errno.EDQUOT, 507), (errno.EIO, 500), (errno.ENOENT, 500)]
+)
+def test_a_disk_that_refuses_is_told(code: int, status: int, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     with Client(server) as client:
         client.send(post("/", 2 * MIB), bytes(2 * MIB))
-        assert client.response()[0] == 507
+        assert client.response()[0] == status
     with Client(server) as client:
         client.send(head("GET", "/"))
         assert client.response()[0] == 200
