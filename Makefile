@@ -7,7 +7,7 @@ STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests
 CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-api test-clients test-pythons test-deploy stress check format lint types layers docs crash bench bench-smoke clean
+.PHONY: help serve test test-api test-clients test-pythons test-deploy stress check format lint types layers docs crash soak soak-short bench bench-smoke clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -65,6 +65,12 @@ docs: $(BIN)/.developer  ## the documentation as a site, in site/, and against t
 crash: $(BIN)/.developer  ## 200 SIGKILLs during uploads; some minutes
 	ORBITALREG_CRASHES=200 $(BIN)/python -m pytest tests/e2e/test_crash.py
 
+soak: $(BIN)/.developer  ## an hour of mixed work, and slow clients: nothing grows; samples and pictures into .soak/
+	$(BIN)/python -m pytest -s tests/soak
+
+soak-short: $(BIN)/.developer  ## the same in a minute and a half
+	ORBITALREG_SOAK_SECONDS=24 $(BIN)/python -m pytest -s tests/soak
+
 bench: $(BIN)/.developer  ## this server beside devpi, pypiserver and nginx, into benchmarks/; up to 25 minutes
 	$(BIN)/python -m benchmarks
 
@@ -72,4 +78,4 @@ bench-smoke: $(BIN)/.developer  ## the same in a minute, tiny: it shows that it 
 	$(BIN)/python -m benchmarks --smoke
 
 clean:  ## remove what was made here; data stays
-	rm -rf $(VENV) .venv-clients .venv-3.* site .bench dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-clients .venv-3.* site .bench .soak dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,5 +1,6 @@
 """`orbitalreg serve`."""
 
+import gc
 import json
 import logging
 import socket
@@ -14,7 +15,7 @@ from orbitalreg.cli.common import config_option, json_option, local_actor
 from orbitalreg.errors import ConfigError
 from orbitalreg.model import Grant, Right
 from orbitalreg.serving import Server, authority, bind, install_signals, supervise
-from orbitalreg.web.app import WSGIApplication, create_app
+from orbitalreg.web.app import create_app
 from orbitalreg.web.auth import FORM_ALLOWANCE
 from orbitalreg.web.context import configure_logging
 
@@ -64,9 +65,9 @@ def _serve(
 ) -> None:
     """Serve in this process until a signal ends it."""
     counts = metrics.Metrics()
-    running = _Running(registry, create_app(registry, counts), counts, config_file)
+    running = _Running(registry, counts, config_file)
     server = Server(
-        running.application,
+        create_app(registry, counts),
         listener=listener,
         spool=registry.settings.data.path / "spool",
         threads=registry.settings.server.threads,
@@ -81,11 +82,8 @@ def _serve(
 class _Running:
     """The registry that is served now."""
 
-    def __init__(
-        self, registry: Registry, application: WSGIApplication, counts: metrics.Metrics, config_file: str | None
-    ) -> None:
+    def __init__(self, registry: Registry, counts: metrics.Metrics, config_file: str | None) -> None:
         self.registry = registry
-        self.application = application
         self._counts = counts
         self._config_file = config_file
 
@@ -104,6 +102,8 @@ class _Running:
         server.max_body = registry.settings.server.max_upload + FORM_ALLOWANCE
         former, self.registry = self.registry, registry
         former.close()
+        del former
+        gc.collect()  # the former application is one great cycle, which would keep its connections and pages for long
         logger.info("reloaded")
 
 
