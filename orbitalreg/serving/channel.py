@@ -3,9 +3,11 @@
 import secrets
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
-from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
+from waitress.channel import ClientDisconnected, HTTPChannel  # type: ignore[import-untyped]
+from waitress.utilities import InternalServerError  # type: ignore[import-untyped]
 
 from orbitalreg.serving.admission import Admission
 from orbitalreg.serving.limits import BODY_RECV, HEAD_RECV, SEND
@@ -27,9 +29,14 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     task_class = staticmethod(task_for)
     error_task_class = RefusalTask
+    requests: list[Parser]
+    current_outbuf_count: int
     lingers = False
     """Whether the answer is given before the request is received; written by the worker ahead of its answer."""
     lingering_since: float | None = None
+    unread = False
+    """Whether something has arrived that is left to wait for the end of a request; under `requests_lock`."""
+    _kept: list[bytes] | None = None
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002
         super().__init__(server, sock, addr, adj, map)
@@ -41,11 +48,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     # Main loop: reading.
 
     def readable(self) -> bool:
+        """Also while a request is at work: whoever ends it then need not wake the loop."""
         if self.lingering_since is not None:
             return True
-        return super().readable() and not (self.request is not None and self.request.waiting)
+        if self.unread or (self.request is not None and self.request.waiting):
+            return False
+        return not (self.will_close or self.close_when_flushed or self.total_outbufs_len)
 
     def handle_read(self) -> None:
+        if self._leaves_unread():
+            return
         try:
             data = self.recv(self._recv_size())
         except BlockingIOError:
@@ -57,6 +69,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             self.last_activity = time.time()
             if self.lingering_since is None:
                 self.received(data)
+
+    def _leaves_unread(self) -> bool:
+        """Nothing is taken while a request is at work, not even the end: some clients close their half at once."""
+        with self.requests_lock:
+            self.unread = bool(self.requests)
+        return self.unread
 
     def _recv_size(self) -> int:
         """Small until a body is admitted: that is what a stranger can make a connection hold."""
@@ -186,17 +204,74 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     # Worker threads.
 
     def service(self) -> None:
+        """As waitress', but an answer that was kept back is sent as the last thing, and the loop is woken only for
+        what it does not see by itself: a client that has its answer sends the next request, and that wakes it anyhow.
+        """
         request = self.requests[0]
         self.lingers = bool(request.error or request.waiting)
-        super().service()
+        is_last = self._answer(request)
+        if self._kept or len(self.requests) > 1:
+            self._flush_outbufs_below_high_watermark()  # nothing below waits for a slow reader
+        with self.requests_lock:
+            with suppress(ClientDisconnected):
+                self.send_kept()
+            self.close_when_flushed = self.close_when_flushed or is_last
+            if self.current_outbuf_count:
+                self.current_outbuf_count = self.adj.outbuf_high_watermark  # a buffer of its own for the next request
+            served = len(self.requests) if is_last else 1
+            done, self.requests = self.requests[:served], self.requests[served:]
+            unread, self.unread = self.unread, False
+            if self.requests and self.connected:
+                self.server.add_task(self)
+        for each in done:
+            each.close()
+        self.last_activity = time.time()
         if self.connected and self.request is not None:
             self.server.call_soon(self._after_service)
+        elif self.connected and (unread or self.writable() or self.server.draining):
+            self.server.pull_trigger()
+
+    def _answer(self, request: Parser) -> bool:
+        """Whether the connection ends with this answer."""
+        task: Any = (self.error_task_class if request.error else self.task_class)(self, request)
+        try:
+            if not self.connected:
+                return True
+            task.service()
+        except ClientDisconnected:
+            self.logger.info("Client disconnected while serving %s", request.path)
+            return True
+        except Exception:  # the application, and what plugins bring, may raise anything
+            self.logger.exception("Exception while serving %s", request.path)
+            return bool(task.wrote_header or request.error) or self._answer(self._failed(request))
+        return bool(task.close_on_finish)
+
+    def _failed(self, request: Parser) -> Parser:
+        """What is answered by a 500 in place of `request`."""
+        failed = self.parser_class(self.adj)
+        failed.error = InternalServerError("The server encountered an unexpected internal server error")
+        failed.version = request.version
+        failed.headers = {name: value for name, value in request.headers.items() if name == "CONNECTION"}
+        return failed
 
     def write_soon(self, data: Any) -> int:
+        if self._kept is not None:
+            self._kept.append(data)
+            return len(data)
         if not self.total_outbufs_len:
             self.last_activity = time.time()  # the client had nothing to read until now
         written: int = super().write_soon(data)
         return written
+
+    def keep(self) -> None:
+        """Have what is written from now on sent in one piece, by `send_kept()` or at the end of the request."""
+        self._kept = []
+
+    def send_kept(self) -> None:
+        """Raises `ClientDisconnected`."""
+        kept, self._kept = self._kept, None
+        if kept:
+            self.write_soon(b"".join(kept))
 
     # Main loop again.
 

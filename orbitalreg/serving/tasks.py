@@ -47,6 +47,16 @@ class Task(WSGITask):  # type: ignore[misc]
         self.execute()
         self.finish()
 
+    def write(self, data: bytes) -> None:
+        """The head leaves together with the first of the body; a whole answer, when the request is done with."""
+        if self.wrote_header:
+            super().write(data)
+            return
+        self.channel.keep()
+        super().write(data)
+        if self.has_body and self.content_bytes_written != self.content_length:
+            self.channel.send_kept()
+
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()
         environ["SERVER_SOFTWARE"] = ""  # PEP 3333: a str, also where the server does not name itself

@@ -19,7 +19,7 @@ FILE_CACHING = "max-age=31536000, immutable"
 PAGE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 STREAM_FROM = 64 << 10
-"""From here on a page is sent as a file over the kept bytes, so that no slow reader holds a copy of his own."""
+"""From here on an answer is sent as a file over the kept bytes, so that no slow reader holds a copy of his own."""
 
 _RANGE = re.compile(r"bytes=(?:([0-9]{1,99})-([0-9]{0,99})|-([0-9]{1,99}))")
 
@@ -111,7 +111,12 @@ class Presenter:
         resp.content_length = length
         if req.method != "HEAD":
             stream = source.open(file)
-            resp.stream = stream if length == file.size else Section(stream, start, length)
+            part = stream if length == file.size else Section(stream, start, length)
+            if length < STREAM_FROM:
+                with part:
+                    resp.data = part.read(length)
+            else:
+                resp.stream = part
             self._usage.downloaded(file.id, req.context.identity.token_id)
 
 

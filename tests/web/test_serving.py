@@ -23,6 +23,7 @@ import pytest
 
 from orbitalreg.errors import ConfigError
 from orbitalreg.serving import ADMISSION_KEY, Admission, Limits, Server, bind
+from orbitalreg.serving.channel import Channel
 from orbitalreg.serving.spool import MEMORY, Spool
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -322,6 +323,67 @@ def test_pipelined_requests_are_answered_in_order(server: Server, toy: Toy) -> N
         assert answers[4][0] == 401
         assert client.closed()
     assert toy.called == ["/wait", "/b", "/c", "/d"]
+
+
+def test_requests_that_came_during_another_are_not_left_for_the_next_tick(server: Server, toy: Toy) -> None:
+    """Nobody wakes the loop after a request: it has seen what came meanwhile, and must not forget it."""
+    toy.gate.set()
+    with Client(server) as client:
+        began = time.monotonic()
+        for _ in range(20):
+            client.send(head("GET", "/wait"), head("GET", "/b"))
+            time.sleep(0.002)
+            client.send(head("GET", "/c"))
+            assert [client.response()[0] for _ in range(3)] == [200] * 3
+    assert time.monotonic() - began < 5  # a tick each would be ten seconds
+
+
+def test_a_client_that_closes_its_half_at_once_is_answered(server: Server, toy: Toy) -> None:
+    with Client(server) as client:
+        client.send(head("GET", "/wait"))
+        assert eventually(lambda: toy.called)
+        client.socket.shutdown(socket.SHUT_WR)
+        time.sleep(0.05)  # the loop sees the end
+        toy.gate.set()
+        assert client.response()[0] == 200
+        assert client.closed()
+
+
+def test_head_and_body_leave_in_one_piece(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+    send = Channel.send
+
+    def counted(channel: Channel, data: bytes, do_close: bool = True) -> Any:
+        sent.append(data)
+        return send(channel, data, do_close)
+
+    monkeypatch.setattr(Channel, "send", counted)
+    with Client(server) as client:
+        for _ in range(3):
+            client.send(head("GET", "/"))
+            assert client.response()[0] == 200
+    assert len(sent) == 3
+
+
+@pytest.mark.parametrize("length", [[], [("Content-Length", "6")]], ids=["chunked", "of known length"])
+def test_a_block_leaves_before_the_next_is_made(spool: Path, length: list[tuple[str, str]]) -> None:
+    """PEP 3333 forbids to delay a block."""
+    gate = threading.Event()
+
+    def slow(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        start_response("200 OK", length)
+        yield b"one"
+        assert gate.wait(PATIENT)
+        yield b"two"
+
+    with running(slow, spool) as server, Client(server) as client:
+        client.send(head("GET", "/"))
+        received = b""
+        while b"one" not in received:
+            received += client.socket.recv(1000)
+        gate.set()
+        while b"two" not in received:
+            received += client.socket.recv(1000)
 
 
 def test_the_next_request_waits_for_a_continue_in_its_turn(server: Server, toy: Toy) -> None:
