@@ -3,11 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PROJECTS := pyproject.toml plugins/plugin_pypi/pyproject.toml
+PYTEST := $(BIN)/python -m pytest
+# As many at a time as there are cores here; each file by one of them, so that it starts its server once.
+PARALLEL := -n auto --dist loadfile
+DAILY := tests/e2e/test_clients.py tests/e2e/test_processes.py tests/e2e/test_federation.py
 STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py
+KINDS := $(wildcard plugins/plugin_pypi/tests/test_conformance_*.py) plugins/plugin_pypi/tests/test_json_api.py
 CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-api test-clients test-pythons test-deploy stress check format lint types layers docs crash soak soak-short bench bench-smoke clean
+.PHONY: help serve test test-e2e test-api test-clients test-upstreams test-pythons test-deploy stress check format lint types layers docs crash soak soak-short bench bench-smoke clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -26,25 +31,32 @@ serve: $(BIN)/orbitalreg  ## a running server on the embedded default, in this f
 	@$(BIN)/orbitalreg serve
 
 test: $(BIN)/.developer  ## the tests of every day: under three minutes
-	$(BIN)/python -m pytest tests/unit tests/web tests/kit plugins/plugin_pypi/tests
-	$(BIN)/python -m pytest tests/e2e $(STRESS:%=--ignore=%)
+	$(PYTEST) $(PARALLEL) tests/unit tests/web tests/kit plugins/plugin_pypi/tests
+	$(PYTEST) $(DAILY)
+
+test-e2e: $(BIN)/.developer  ## faults of the disk and of upstreams, cold files: the other processes against a server
+	$(PYTEST) tests/e2e $(DAILY:%=--ignore=%) $(STRESS:%=--ignore=%)
 
 test-api: $(BIN)/.developer  ## the API, its document against the running server, and the client
-	$(BIN)/python -m pytest tests/api
+	$(PYTEST) $(PARALLEL) tests/api
 
 stress: $(BIN)/.developer  ## hostile archives, a gigabyte, SIGKILLs: a minute or two
-	$(BIN)/python -m pytest $(STRESS)
+	$(PYTEST) $(STRESS)
 
 test-clients: $(BIN)/.developer  ## eight real clients against a running server; installs them once
-	$(BIN)/python -m pytest tests/clients
+	$(PYTEST) tests/clients
+
+test-upstreams: $(BIN)/.developer  ## every kind of repository in full, and real servers as upstreams; some minutes
+	ORBITALREG_KINDS=all $(PYTEST) $(PARALLEL) $(KINDS)
+	$(PYTEST) tests/upstreams
 
 test-pythons: $(BIN)/.developer  ## the tests of host, web and plugins on each supported CPython of this machine
 	$(BIN)/python tools/pythons.py
 
 test-deploy: $(BIN)/.developer  ## systemd, nginx, the image's steps, a backup, and wheels for each platform
-	$(BIN)/python -m pytest tests/deploy
+	$(PYTEST) tests/deploy
 
-check: format lint types layers test test-api stress docs  ## all that must hold before a change lands
+check: format lint types layers test test-e2e test-api stress docs  ## all that must hold before a change lands
 
 format: $(BIN)/.developer  ## layout of the code
 	$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff --quiet .; exit 1; }
@@ -60,16 +72,16 @@ layers: $(BIN)/.developer  ## imports run downward
 
 docs: $(BIN)/.developer  ## the documentation as a site, in site/, and against the code
 	$(BIN)/python -m sphinx -W --keep-going --quiet --doctree-dir site/.doctrees docs site
-	$(BIN)/python -m pytest tests/docs
+	$(PYTEST) tests/docs
 
 crash: $(BIN)/.developer  ## 200 SIGKILLs during uploads; some minutes
-	ORBITALREG_CRASHES=200 $(BIN)/python -m pytest tests/e2e/test_crash.py
+	ORBITALREG_CRASHES=200 $(PYTEST) tests/e2e/test_crash.py
 
 soak: $(BIN)/.developer  ## an hour of mixed work, and slow clients: nothing grows; samples and pictures into .soak/
-	$(BIN)/python -m pytest -s tests/soak
+	$(PYTEST) -s tests/soak
 
 soak-short: $(BIN)/.developer  ## the same in a minute and a half
-	ORBITALREG_SOAK_SECONDS=24 $(BIN)/python -m pytest -s tests/soak
+	ORBITALREG_SOAK_SECONDS=24 $(PYTEST) -s tests/soak
 
 bench: $(BIN)/.developer  ## this server beside devpi, pypiserver and nginx, into benchmarks/; up to 25 minutes
 	$(BIN)/python -m benchmarks

@@ -14,11 +14,11 @@ from orbitalreg.config import RepositorySettings, Settings
 from orbitalreg.errors import ConfigError, NotFound, StorageFailed
 from orbitalreg.identity import Accounts
 from orbitalreg.inspection import Inspector
-from orbitalreg.interfaces import BlobStore, FormatAdapter
-from orbitalreg.model import Address, Repository, now
+from orbitalreg.interfaces import BlobStore, FormatAdapter, Source
+from orbitalreg.model import Address, Kind, Repository, now
 from orbitalreg.plugins import Plugins
 from orbitalreg.publishing import Curator, Desk
-from orbitalreg.sources import LocalSource
+from orbitalreg.sourcing import Sources, make_sources, pattern_problems, upstream_problems
 from orbitalreg.usage import UsageRecorder
 
 
@@ -35,6 +35,7 @@ class Registry:
     desk: Desk
     curator: Curator
     usage: UsageRecorder
+    sources: Sources
 
     def repository(self, address: Address) -> Repository:
         """The configured repository. Raises `NotFound`."""
@@ -43,12 +44,22 @@ class Registry:
         except KeyError:
             raise NotFound(f"there is no repository {address}; configured are: {self._known()}") from None
 
-    def source(self, repository: Repository) -> LocalSource:
-        return LocalSource(repository, self.catalog, self.store)
+    def source(self, repository: Repository) -> Source:
+        """What is read of a repository, by its rules; one for all callers."""
+        return self.sources.source(repository)
+
+    def receiver(self, repository: Repository) -> Repository | None:
+        """The local repository that takes what is uploaded to this one's address; None where none does."""
+        if repository.kind is Kind.LOCAL:
+            return repository
+        address = repository.address
+        upload_to = self.settings.projects[address.project].repositories[address.repository].upload_to
+        return self.receiver(self.repositories[Address(address.project, upload_to)]) if upload_to else None
 
     def close(self) -> None:
-        """Write what is still gathered and end the child processes."""
+        """Write what is still gathered, end the child processes, and let go of upstreams."""
         self.usage.stop()
+        self.sources.close()
         self.desk.inspector.close()
 
     def _known(self) -> str:
@@ -64,7 +75,7 @@ def read_settings(explicit_file: str | None) -> Settings:
 def default_settings() -> Settings:
     """Project `acme` with the repositories that the installed formats propose, in the present folder."""
     proposed = {
-        proposal.name: {"format": adapter.name, "kind": str(proposal.kind)}
+        proposal.name: {"format": adapter.name, "kind": str(proposal.kind), **proposal.settings}
         for adapter in Plugins.load_all().formats.values()
         for proposal in adapter.proposals()
     }
@@ -75,17 +86,19 @@ def check_plugins(settings: Settings) -> Plugins:
     """The enabled plugins. Raises `ConfigError` where the configuration needs one that is not there."""
     plugins = Plugins.load(settings.enabled_plugins)
     problems = [
-        f"projects.{address.project}.repositories.{address.repository}.format: found {wanted.format!a}; "
+        f"projects.{address.project}.repositories.{address.repository}.format: found {wanted.format!r}; "
         f"no installed plugin speaks it: pip install orbitalreg-{wanted.format}"
         for address, wanted in settings.repositories()
         if wanted.format not in plugins.formats
     ]
     if settings.storage.backend not in plugins.blob_stores:
         problems.append(
-            f"storage.backend: found {settings.storage.backend!a}; no installed plugin brings it: "
+            f"storage.backend: found {settings.storage.backend!r}; no installed plugin brings it: "
             f"pip install orbitalreg-{settings.storage.backend}"
         )
     problems += [f"plugins.{name}: no such plugin is installed" for name in settings.plugins if name not in plugins]
+    problems += upstream_problems(settings, plugins.formats)
+    problems += pattern_problems(settings, plugins.formats)
     if problems:
         raise ConfigError(problems)
     return plugins
@@ -100,6 +113,7 @@ def assemble(settings: Settings) -> Registry:
     catalog = Catalog(settings.data.path)
     with catalog.write() as db:
         configured = _reconcile(db, settings)
+    sources = make_sources(settings, plugins.formats, configured, catalog, store)
     return Registry(
         settings,
         plugins.formats,
@@ -107,12 +121,16 @@ def assemble(settings: Settings) -> Registry:
         catalog,
         store,
         Accounts(catalog),
-        Desk(
-            catalog, store, Inspector(), settings.server.max_upload, Semaphore(max(1, settings.server.threads * 3 // 4))
-        ),
+        _desk(settings, catalog, store, sources),
         Curator(catalog),
         UsageRecorder(catalog),
+        sources,
     )
+
+
+def _desk(settings: Settings, catalog: Catalog, store: BlobStore, sources: Sources) -> Desk:
+    places = Semaphore(max(1, settings.server.threads * 3 // 4))
+    return Desk(catalog, store, Inspector(), settings.server.max_upload, places, sources.siblings)
 
 
 def _make_folder(data: Path) -> None:
@@ -158,12 +176,16 @@ def _reconcile(db: Database, settings: Settings) -> dict[Address, Repository]:
     for address, row in known.items():
         if (row.detached_at is None) != (address in wanted):
             repositories.set_detached(db, row.id, None if address in wanted else now())
-    return {address: _repository(db, address, settings, known.get(address)) for address, settings in wanted.items()}
+    return {address: _repository(db, address, wanted, known.get(address)) for address in wanted}
 
 
 def _repository(
-    db: Database, address: Address, wanted: RepositorySettings, row: repositories.RepositoryRow | None
+    db: Database,
+    address: Address,
+    every: Mapping[Address, RepositorySettings],
+    row: repositories.RepositoryRow | None,
 ) -> Repository:
+    wanted = every[address]
     repository_id = row.id if row else repositories.insert_repository(db, address, wanted.format, wanted.kind)
     return Repository(
         repository_id,
@@ -171,5 +193,13 @@ def _repository(
         wanted.format,
         wanted.kind,
         wanted.anonymous_read,
-        wanted.reuse_deleted_filenames,
+        _reuses_filenames(address, every),
+    )
+
+
+def _reuses_filenames(address: Address, every: Mapping[Address, RepositorySettings]) -> bool:
+    """Whether a file of this name may be another one later, here or in a member."""
+    wanted = every[address]
+    return wanted.reuse_deleted_filenames or any(
+        _reuses_filenames(Address(address.project, member), every) for member in wanted.members
     )

@@ -73,7 +73,7 @@ class FilesystemBlobStore(BlobStore):
     def _path(self, key: str) -> Path:
         digest, dot, ulid = key.partition(".")
         if not (dot and len(digest) == 64 and digest.isalnum() and ulid.isalnum() and key.isascii()):
-            raise InvalidName(f"{key!a} is no blob key")
+            raise InvalidName(f"{key!r} is no blob key")
         return self._root / digest[:2] / key
 
     @staticmethod

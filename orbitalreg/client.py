@@ -24,13 +24,17 @@ from orbitalreg.model import Address, Grant, Status
 from orbitalreg.summaries import (
     Change,
     Downloads,
+    Explanation,
     FileSummary,
+    Opening,
     PackageDetail,
     PackageSummary,
     Page,
     ProjectSummary,
+    Release,
     RepositorySummary,
     StatusSummary,
+    TokenDownloads,
     TokenSecret,
     TokenSummary,
     VersionSummary,
@@ -50,12 +54,14 @@ BY_STATUS: Mapping[int, type[errors.OrbitalError]] = {
     401: errors.Unauthenticated,
     403: errors.Forbidden,
     404: errors.NotFound,
+    409: errors.Misplaced,
     410: errors.Gone,
     411: errors.Malformed,
     413: errors.TooLarge,
     415: errors.Malformed,
     422: errors.Malformed,
     500: errors.StorageFailed,
+    502: errors.UpstreamFailed,
     503: errors.Busy,
     507: errors.NoSpace,
 }
@@ -155,7 +161,27 @@ class Client:
         path = _at(address, package, version, filename)
         return self._ask(Downloads, "GET", *path, "downloads", query={"days": days})
 
+    def downloads_by_token(
+        self, address: Address, package: str, version: str | None = None
+    ) -> Iterator[TokenDownloads]:
+        """Who fetched what, by file: of what is there, and of what an upstream took back."""
+        path = [*_at(address, package), "downloads", "tokens"]
+        return self._list(TokenDownloads, *path, query={} if version is None else {"version": version})
+
+    def explanation(self, address: Address, package: str) -> Explanation:
+        """Why the package looks as it does there."""
+        return self._get(Explanation, *_at(address, package), "explanation")
+
     # Changes.
+
+    def allow(self, address: Address, package: str, version: str, seconds: int, reason: str) -> Opening:
+        """Open one version for that long, over what the repository's rules by time withhold."""
+        body = {"version": version, "expires_in": seconds, "reason": reason}
+        return self._ask(Opening, "POST", *_at(address, package), "exceptions", body=body)
+
+    def release_name(self, address: Address, package: str) -> Release:
+        """Let go of a name that a local repository held and has no file of."""
+        return self._ask(Release, "DELETE", *_at(address, package), "reservation")
 
     def yank(self, address: Address, package: str, version: str, reason: str = "") -> Change:
         path = _at(address, package, version)
@@ -201,11 +227,11 @@ class Client:
     def _get(self, kind: type[T], *path: str) -> T:
         return self._ask(kind, "GET", *path)
 
-    def _list(self, kind: type[T], *path: str) -> Iterator[T]:
+    def _list(self, kind: type[T], *path: str, query: Mapping[str, Any] | None = None) -> Iterator[T]:
         cursor: str | None = None
         while True:
-            query = {"limit": PART} if cursor is None else {"limit": PART, "cursor": cursor}
-            part = cast(Page[T], self._ask(Page[kind], "GET", *path, query=query))  # type: ignore[valid-type]
+            asked = {"limit": PART, **(query or {}), **({} if cursor is None else {"cursor": cursor})}
+            part = cast(Page[T], self._ask(Page[kind], "GET", *path, query=asked))  # type: ignore[valid-type]
             yield from part.items
             if part.next is None:
                 return
@@ -273,7 +299,7 @@ def _at(address: Address, *rest: str | None) -> list[str]:
 def _segment(text: str) -> str:
     """`text` as one segment of a path. Raises `InvalidName` for what would lead elsewhere."""
     if text in ("", ".", "..") or "/" in text:
-        raise errors.InvalidName(f"{text!a} is no name")
+        raise errors.InvalidName(f"{text!r} is no name")
     return quote(text, safe="")
 
 

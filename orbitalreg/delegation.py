@@ -93,7 +93,7 @@ class OwnTokens:
     def _own(self, db: Database, token_id: str) -> TokenRow:
         row = accounts.token(db, token_id)
         if row is None or row.account != self._identity.name:
-            raise NotFound(f"{self._identity.name} has no token {token_id!a}")
+            raise NotFound(f"{self._identity.name} has no token {token_id!r}")
         return row
 
     def _maker(self, db: Database) -> TokenRow:
@@ -121,7 +121,7 @@ class ProjectTokens:
         with self._catalog.write() as db:
             row = accounts.token_within(db, self._project, token_id)
             if row is None:
-                raise NotFound(f"the service accounts of {self._project} have no token {token_id!a}")
+                raise NotFound(f"the service accounts of {self._project} have no token {token_id!r}")
             return revoke(db, row, self._actor)
 
 
@@ -146,9 +146,9 @@ def chosen(tokens: Sequence[TokenSummary], id_or_name: str) -> str:
     named = [token.id for token in active if token.id == id_or_name]
     named = named or [token.id for token in active if token.name == id_or_name and token.successor is None]
     if not named:
-        raise NotFound(f"no token that could be rotated is called {id_or_name!a}; see: orbitalreg token list")
+        raise NotFound(f"no token that could be rotated is called {id_or_name!r}; see: orbitalreg token list")
     if len(named) > 1:
-        raise InvalidName(f"several tokens are called {id_or_name!a}; give the id of one: {', '.join(named)}")
+        raise InvalidName(f"several tokens are called {id_or_name!r}; give the id of one: {', '.join(named)}")
     return named[0]
 
 

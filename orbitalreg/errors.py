@@ -7,15 +7,25 @@ import errno
 from collections.abc import Sequence
 
 
+def plain(text: str) -> str:
+    """`text` as one line of printable ASCII: anything else in it is written as in a Python literal."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(char if " " <= char <= "~" else ascii(char)[1:-1] for char in text)
+
+
 class OrbitalError(Exception):
-    """The root: everything that the host and its plugins raise on purpose."""
+    """The root: everything that the host and its plugins raise on purpose. Its text is made `plain`."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(plain(text))
 
 
 class ConfigError(OrbitalError):
     """The configuration cannot be used. `problems` has one line for each fault, each with the key's path."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(map(plain, problems))
         super().__init__("; ".join(self.problems))
 
 
@@ -76,6 +86,25 @@ class Busy(OrbitalError):
 
 class Unreachable(OrbitalError):
     """A server that cannot be spoken with, or that answers what nobody expects."""
+
+
+class UpstreamFailed(Unreachable):
+    """A server that this registry asks on behalf of its callers did not give what was asked for.
+
+    `retry_after` are the seconds after which asking again makes sense, where they are known.
+    """
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(text)
+
+
+class Misplaced(OrbitalError):
+    """What is asked for is done in another repository, or not in one of this kind; the text says where."""
+
+
+class Withheld(OrbitalError):
+    """The file is there, and policy holds it back; the text says why and until when."""
 
 
 class Gone(OrbitalError):

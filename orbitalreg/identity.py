@@ -83,7 +83,7 @@ class Accounts:
         if row is None or not hmac.compare_digest(row.hash, token_hash(secret)):
             raise Unauthenticated("the token is not known here; was it made by another server?")
         if row.state != "active":
-            raise Unauthenticated(f"the token {row.name!a} is {row.state}; make a new one")
+            raise Unauthenticated(f"the token {row.name!r} is {row.state}; make a new one")
         owner = row.account.partition(":")[2]
         if user is not None and user not in (*TOKEN_USERS, owner):
             raise Unauthenticated("the user name does not belong to the token: use __token__ or the owner's name")
@@ -123,7 +123,7 @@ class Accounts:
                 row.id for row in accounts.tokens(db) if row.revoked_at is None and id_or_name in (row.id, row.name)
             ]
             if not chosen:
-                raise NotFound(f"no token that could be revoked is called {id_or_name!a}; see: orbitalreg token list")
+                raise NotFound(f"no token that could be revoked is called {id_or_name!r}; see: orbitalreg token list")
             for token_id in chosen:
                 accounts.revoke_token(db, token_id)
                 audit.record(db, actor, "token.revoke", token_id, {"at": now()})

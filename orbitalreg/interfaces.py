@@ -7,11 +7,22 @@ conditional requests, ranges, compression and rights, so that every format behav
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
 
-from orbitalreg.model import Coordinates, File, Inspection, Kind, Listing, Publication, Repository, Right
+from orbitalreg.model import (
+    Coordinates,
+    File,
+    Inspection,
+    Kind,
+    Listing,
+    Publication,
+    RemoteFile,
+    RemotePage,
+    Repository,
+    Right,
+)
 
 
 class BlobStore(ABC):
@@ -99,13 +110,18 @@ class Source(Protocol):
         """Raises `NotFound` where the package has no page."""
 
     def file(self, package: str, filename: str) -> File:
-        """Raises `NotFound` also for a file that the listing does not show."""
+        """The file, with its size. Raises `NotFound` also for a file that the listing does not show, `Withheld`."""
 
-    def open(self, file: File) -> BinaryIO:
-        """The file's bytes, seekable."""
+    def open(self, file: File, start: int = 0, length: int | None = None) -> BinaryIO:
+        """The file's bytes from `start` on, `length` of them or all.
+
+        Seekable where the bytes are held here. Where they are still coming from an upstream it is not: then `read`
+        waits for what is asked, and raises `UpstreamFailed` where it does not come or turns out to be wrong. Raises
+        `Busy` where too many are coming already.
+        """
 
     def document(self, file: File, kind: str) -> bytes:
-        """A document kept beside the file. Raises `NotFound`."""
+        """A document offered beside the file. Raises `NotFound`, and `UpstreamFailed`."""
 
 
 class Publisher(Protocol):
@@ -201,11 +217,71 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A repository that a format proposes for a first start."""
+    """A repository that a format proposes for a first start; `settings` are the other keys of its table."""
 
     name: str
     kind: Kind
     comment: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask an upstream: an absolute address, and the types that are understood (an Accept header)."""
+
+    url: str
+    accept: str = "*/*"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an upstream said: the body as it is after decoding, its media type, and the address it came from."""
+
+    url: str
+    content_type: str
+    body: bytes
+
+
+class Upstreams(ABC):
+    """How a format reads other servers that speak it. Stateless; the host does the asking, with limits on all of it.
+
+    Every method that reads an answer takes hostile input and raises `UpstreamFailed` for what is not of the format.
+    """
+
+    @abstractmethod
+    def base(self, configured: str) -> str:
+        """The absolute URL, without a slash at its end, that a repository's `upstream` means. Raises `InvalidName`."""
+
+    @abstractmethod
+    def ask_names(self, base: str) -> Question:
+        """For the list of all packages."""
+
+    @abstractmethod
+    def read_names(self, answer: Answer) -> Sequence[str]:
+        """The packages in their normal form, in byte order, each once; what is no name is left out."""
+
+    @abstractmethod
+    def ask_page(self, base: str, package: str) -> Question:
+        """For one package."""
+
+    @abstractmethod
+    def read_page(self, answer: Answer, package: str) -> RemotePage:
+        """The files that are of `package`; others are left out, as is what cannot be a filename."""
+
+    @abstractmethod
+    def ask_document(self, file: RemoteFile, kind: str) -> Question:
+        """For a document that the upstream says it offers beside the file."""
+
+    @abstractmethod
+    def may_draw(self, filename: str) -> str | None:
+        """The kind of the one document that can be drawn from inside such a file, if any: it is offered for each."""
+
+    @abstractmethod
+    def draw(self, stream: BinaryIO, filename: str, kind: str) -> bytes:
+        """The document from inside the file. `stream` is seekable, and each read of it may be a request.
+
+        Reads little, and within bounds. Raises `UploadRefused` for a file that has none or is broken.
+        """
 
 
 class FormatAdapter(ABC):
@@ -223,7 +299,7 @@ class FormatAdapter(ABC):
 
     @abstractmethod
     def version_key(self, version: str) -> Any:
-        """A sort key for versions in normal form: later versions compare greater."""
+        """A sort key for versions in normal form: later versions compare greater, equal ones have one hash."""
 
     @abstractmethod
     def parse_filename(self, filename: str) -> Coordinates:
@@ -244,9 +320,14 @@ class FormatAdapter(ABC):
     def proposals(self) -> Sequence[Proposal]:
         """The repositories for a first start."""
 
+    def upstreams(self) -> Upstreams | None:
+        """How this format reads other servers; None for a format that has no remote repositories."""
+        return None
+
     @abstractmethod
-    def usage(self, base: str) -> Sequence[tuple[str, str]]:
+    def usage(self, base: str, takes_uploads: bool) -> Sequence[tuple[str, str]]:
         """What a person pastes to use the repository at `base` (an absolute URL, without a slash at its end).
 
-        Pairs of a heading and the lines under it; `$ORBITALREG_TOKEN` stands for the token.
+        Pairs of a heading and the lines under it, none about publishing unless it `takes_uploads`;
+        `$ORBITALREG_TOKEN` stands for the token.
         """

@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from orbitalreg.model import Address
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -36,7 +38,7 @@ def share(folder: Path) -> None:
 
 
 class Metrics:
-    """The counts of one process. Thread-safe."""
+    """The counts of one process, also the observer of fetches and of what remote repositories do. Thread-safe."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -54,6 +56,32 @@ class Metrics:
         self._received = Counter("orbitalreg_received_bytes", "Bytes of published files.", registry=registry)
         self._sent = Counter("orbitalreg_sent_bytes", "Bytes of answers.", registry=registry)
         self._failures = Counter("orbitalreg_failures", "What was refused or failed.", ["kind"], registry=registry)
+        self._fetched = Counter("orbitalreg_fetched_files", "Files fetched from upstreams.", registry=registry)
+        self._fetched_bytes = Counter("orbitalreg_fetched_bytes", "Bytes of fetched files.", registry=registry)
+        self._fetch_failures = Counter(
+            "orbitalreg_fetch_failures", "Fetches of files that failed, by error.", ["kind"], registry=registry
+        )
+        self._asked = Counter(
+            "orbitalreg_upstream_questions",
+            "Questions to upstreams, but for files, by how they ended.",
+            ["repository", "outcome"],
+            registry=registry,
+        )
+        self._stale = Counter(
+            "orbitalreg_stale_pages",
+            "Pages shown although the upstream could not be asked.",
+            ["repository"],
+            registry=registry,
+        )
+        self._recalled = Counter(
+            "orbitalreg_recalled_files", "Cached files that upstreams took back.", ["repository"], registry=registry
+        )
+        self._mismatched = Counter(
+            "orbitalreg_upstream_mismatches",
+            "Bytes from upstreams that were not those of the digest they state.",
+            ["repository"],
+            registry=registry,
+        )
         self._count_of = lru_cache(maxsize=4096)(self._requests.labels)
         self._seconds_of = lru_cache(maxsize=512)(self._seconds.labels)
 
@@ -73,6 +101,27 @@ class Metrics:
     def failed(self, kind: str) -> None:
         """One refusal or failure, by the name of its error."""
         self._failures.labels(kind).inc()
+
+    def fetched(self, size: int) -> None:
+        """One file that came from an upstream, whole and right."""
+        self._fetched.inc()
+        self._fetched_bytes.inc(size)
+
+    def fetch_failed(self, kind: str) -> None:
+        """One file that did not, by the name of the error; however many clients waited for it."""
+        self._fetch_failures.labels(kind).inc()
+
+    def asked(self, repository: Address, outcome: str) -> None:
+        self._asked.labels(str(repository), outcome).inc()
+
+    def shown_stale(self, repository: Address) -> None:
+        self._stale.labels(str(repository)).inc()
+
+    def recalled(self, repository: Address) -> None:
+        self._recalled.labels(str(repository)).inc()
+
+    def mismatched(self, repository: Address) -> None:
+        self._mismatched.labels(str(repository)).inc()
 
     def exposition(self, gauges: Iterable[Gauge]) -> bytes:
         """The text that Prometheus scrapes: what was counted, in all processes, and `gauges`."""

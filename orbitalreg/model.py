@@ -31,7 +31,7 @@ def valid_name(text: str, what: str) -> str:
     """
     if not _NAME.fullmatch(text):
         raise InvalidName(
-            f"{text!a} is no {what}: use 1 to 64 of a-z, 0-9, '.', '_' and '-', with a letter or digit at both ends"
+            f"{text!r} is no {what}: use 1 to 64 of a-z, 0-9, '.', '_' and '-', with a letter or digit at both ends"
         )
     return text
 
@@ -53,13 +53,15 @@ class Right(IntEnum):
         try:
             return cls[text.upper()]
         except KeyError:
-            raise InvalidName(f"{text!a} is no right: use read, publish, maintain or admin") from None
+            raise InvalidName(f"{text!r} is no right: use read, publish, maintain or admin") from None
 
 
 class Kind(StrEnum):
-    """Where a repository's files come from."""
+    """Where a repository's files come from: uploads, an upstream, other repositories."""
 
     LOCAL = "local"
+    REMOTE = "remote"
+    VIRTUAL = "virtual"
 
 
 class StatusName(StrEnum):
@@ -106,7 +108,7 @@ class Address:
         """`PROJECT/REPO`. Raises `InvalidName`."""
         project, slash, repository = text.partition("/")
         if not slash:
-            raise InvalidName(f"{text!a} is no repository: write PROJECT/REPO, for example acme/internal")
+            raise InvalidName(f"{text!r} is no repository: write PROJECT/REPO, for example acme/internal")
         return cls(project, repository)
 
 
@@ -124,33 +126,84 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A published file.
+    """A file that a repository offers.
 
-    `package` and `version` are in the adapter's normal form. `attributes` is what the adapter needs to render a
-    listing (JSON); `requirements` are its dependencies as the file states them; `documents` maps the kind of each
-    document kept beside the file to its SHA-256. `yanked` is None, or the reason, which may be empty.
+    `package` and `version` are in the adapter's normal form; `version` is empty for a file of an upstream whose name
+    tells none. `size` and `sha256` are None where an upstream tells them not, until the file was fetched once.
+    `attributes` is what the adapter needs to render a listing (JSON); `requirements` are its dependencies as the file
+    states them; `documents` maps the kind of each document that is offered beside the file to its SHA-256, or to an
+    empty text where that is not known yet. `yanked` is None, or the reason, which may be empty. `origin` is the id of
+    the local or remote repository that holds it.
     """
 
     id: str
     package: str
     version: str
     filename: str
-    size: int
-    sha256: str
+    size: int | None
+    sha256: str | None
     uploaded_at: Microseconds
     attributes: Mapping[str, Any] = field(default_factory=dict)
     requirements: tuple[str, ...] = ()
     documents: Mapping[str, str] = field(default_factory=dict)
     yanked: str | None = None
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Withholding:
+    """Why a file is held back, and until when; `until` None means until somebody changes something.
+
+    `by` is the repository whose rule or state it is (`acme/public`); empty for the one that the file lies in.
+    """
+
+    reason: str
+    until: Microseconds | None = None
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What one repository shows of one package, now. Two listings of one `revision` are equal."""
+    """What one repository shows of one package, now. Two listings of one `revision` are equal.
+
+    `withheld` are files that are there and not shown, by filename. `valid_until` is when time alone changes it.
+    `stale` is the fault of an upstream that could not be asked: what is shown is the last that was known, or is without
+    that upstream where its absence is tolerated.
+    """
 
     package: str
     files: tuple[File, ...]
     revision: str
+    status: Status = Status()
+    withheld: Mapping[str, Withholding] = field(default_factory=dict)
+    valid_until: Microseconds | None = None
+    stale: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file as an upstream tells of it. What it does not tell is None; `version` is empty where none can be read.
+
+    `url` is absolute. `documents` maps the kind of each document that the upstream offers beside the file to its
+    SHA-256, or to an empty text where it does not tell that. `attributes` is as in `File`.
+    """
+
+    filename: str
+    version: str
+    url: str
+    size: int | None = None
+    sha256: str | None = None
+    uploaded_at: Microseconds | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    documents: Mapping[str, str] = field(default_factory=dict)
+    yanked: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePage:
+    """What an upstream tells of one package."""
+
+    files: tuple[RemoteFile, ...]
     status: Status = Status()
 
 
@@ -198,7 +251,7 @@ class Grant:
         if self.repository is not None:
             valid_name(self.repository, "repository name")
         if self.pattern is not None and (self.repository is None or not _PATTERN.fullmatch(self.pattern)):
-            raise InvalidName(f"{self.pattern!a} is no package pattern: use a name, '*' and '?', after PROJECT/REPO/")
+            raise InvalidName(f"{self.pattern!r} is no package pattern: use a name, '*' and '?', after PROJECT/REPO/")
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.project, self.repository, self.pattern) if part) + f":{self.right}"
@@ -208,7 +261,7 @@ class Grant:
         """`PROJECT[/REPO[/PATTERN]]:RIGHT`. Raises `InvalidName`."""
         target, colon, right = text.rpartition(":")
         if not colon or target.count("/") > 2:
-            raise InvalidName(f"{text!a} is no grant: write PROJECT[/REPO[/PATTERN]]:RIGHT, e.g. acme/internal:publish")
+            raise InvalidName(f"{text!r} is no grant: write PROJECT[/REPO[/PATTERN]]:RIGHT, e.g. acme/internal:publish")
         project, repository, pattern = (*target.split("/"), None, None)[:3]
         return cls(project or "", repository, pattern, Right.parse(right))
 

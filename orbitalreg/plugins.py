@@ -35,7 +35,7 @@ def installed_entry_points() -> dict[str, EntryPoint]:
         other = found.setdefault(point.name, point)
         if (other.value, _distribution(other)) != (point.value, _distribution(point)):
             raise PluginError(
-                f"two plugins are called {point.name!a}: one from {_distribution(other)}, one from "
+                f"two plugins are called {point.name!r}: one from {_distribution(other)}, one from "
                 f"{_distribution(point)}; uninstall one of them"
             )
     return found
@@ -105,7 +105,7 @@ class Plugins:
                 name = _checked_name(cls, kind, plugin_name, hook)
                 if owners.setdefault(name, plugin_name) != plugin_name:
                     raise PluginError(
-                        f"plugins {owners[name]!a} and {plugin_name!a} both bring {kind.__name__} {name!a}"
+                        f"plugins {owners[name]!r} and {plugin_name!r} both bring {kind.__name__} {name!r}"
                     )
                 classes.append(cls)
         return classes
@@ -115,16 +115,16 @@ def _called(caller: Any, plugin_name: str, hook: str) -> list[Any]:
     try:
         return [cls for returned in caller() for cls in returned]
     except Exception as error:  # foreign code: whatever it raises, the operator must learn which plugin it was
-        raise PluginError(f"plugin {plugin_name!a}: {hook} failed: {error}") from error
+        raise PluginError(f"plugin {plugin_name!r}: {hook} failed: {error}") from error
 
 
 def _checked_name(cls: Any, kind: type, plugin_name: str, hook: str) -> str:
     """The name of a class that a hook returned. Raises `PluginError` for anything else, and for half a class."""
     if not (isinstance(cls, type) and issubclass(cls, kind)):
-        raise PluginError(f"plugin {plugin_name!a}: {hook} must return classes of {kind.__name__}")
+        raise PluginError(f"plugin {plugin_name!r}: {hook} must return classes of {kind.__name__}")
     lacking = [*sorted(getattr(cls, "__abstractmethods__", ())), *([] if hasattr(cls, "name") else ["name"])]
     if lacking:
-        raise PluginError(f"plugin {plugin_name!a}: {cls.__name__} is abstract: it lacks {', '.join(lacking)}")
+        raise PluginError(f"plugin {plugin_name!r}: {cls.__name__} is abstract: it lacks {', '.join(lacking)}")
     return str(cls.name)  # type: ignore[attr-defined]  # every kind has one
 
 
@@ -136,4 +136,4 @@ def _import(point: EntryPoint) -> object:
     try:
         return point.load()
     except Exception as error:  # foreign code: whatever its import raises, the operator must learn which plugin it was
-        raise PluginError(f"plugin {point.name!a} of {_distribution(point)} cannot be imported: {error}") from error
+        raise PluginError(f"plugin {point.name!r} of {_distribution(point)} cannot be imported: {error}") from error

@@ -7,15 +7,16 @@ durably, and only then answer.
 import hmac
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Semaphore
+from typing import Any, Protocol
 
 from sqlite_utils import Database
 from ulid import ULID
 
 from orbitalreg import audit, staging
-from orbitalreg.catalog import Catalog, files, repositories
-from orbitalreg.errors import Busy, FileExists, Forbidden, NoSpace, NotFound, UploadRefused
+from orbitalreg.catalog import Catalog, exceptions, files, repositories
+from orbitalreg.errors import Busy, FileExists, Forbidden, Malformed, Misplaced, NoSpace, NotFound, UploadRefused
 from orbitalreg.inspection import Inspector
 from orbitalreg.interfaces import DIGESTS, BlobStore, FormatAdapter, Readable, Upload
 from orbitalreg.model import (
@@ -24,6 +25,8 @@ from orbitalreg.model import (
     File,
     Identity,
     Inspection,
+    Kind,
+    Microseconds,
     Publication,
     Repository,
     Right,
@@ -32,6 +35,31 @@ from orbitalreg.model import (
 )
 
 PLACE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenByUpload:
+    """The upstreams that serve a name which its first upload would hide, and those that could not say.
+
+    `serving` are addresses of repositories, `unknown` one line for each.
+    """
+
+    serving: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+class NameWatch(Protocol):
+    """Who else serves a name."""
+
+    def hidden_by_upload(self, repository: Repository, package: str) -> HiddenByUpload:
+        """What the first upload of `package` to `repository` would hide. May ask upstreams; raises nothing of them."""
+
+
+class NoWatch:
+    """Where no repository stands beside another: nothing is ever hidden."""
+
+    def hidden_by_upload(self, repository: Repository, package: str) -> HiddenByUpload:
+        return HiddenByUpload()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +72,7 @@ class Desk:
     max_upload: int
     places: Semaphore
     """As many as may publish at a time: below the number of threads, so that uploads never starve reads."""
+    watch: NameWatch = field(default_factory=NoWatch)
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -75,6 +104,7 @@ class LocalPublisher:
         self._actor = actor
         self.publications: list[Publication] = []
         """What was published through this, in order."""
+        self._unasked: tuple[str, ...] = ()
 
     @property
     def repository(self) -> Repository:
@@ -99,6 +129,7 @@ class LocalPublisher:
         repeated = _same_or_refused(existing, upload) if existing is not None else None
         if repeated is None:
             self._check_may_appear(db, coordinates, upload)
+            self._check_may_hide(db, coordinates)
         found = self._desk.inspector.inspect(self._adapter, upload.path, upload.filename, claims)
         if (found.package, found.version) != (coordinates.package, coordinates.version):
             raise UploadRefused(f"{upload.filename}: its metadata is of {found.package} {found.version}")
@@ -127,6 +158,22 @@ class LocalPublisher:
                 f"{upload.filename} was deleted here, and its name is not used again for other bytes; "
                 "publish a new version"
             )
+
+    def _check_may_hide(self, db: Database, coordinates: Coordinates) -> None:
+        """The first upload of a name that an upstream serves needs `maintain`: it takes that package from everybody."""
+        package, address = coordinates.package, self._repository.address
+        self._unasked = ()
+        if repositories.package(db, self._repository.id, package) is not None:
+            return
+        if self._identity.may(Right.MAINTAIN, address, package):
+            return
+        hidden = self._desk.watch.hidden_by_upload(self._repository, package)
+        if hidden.serving:
+            raise Forbidden(
+                f"{', '.join(hidden.serving)} serves {package}, and its first upload to {address} would hide that; "
+                "it needs the right to maintain"
+            )
+        self._unasked = hidden.unknown
 
     def _store(self, upload: Upload, found: Inspection) -> Publication:
         """Bytes first, then rows; bytes that turn out to be there already are dropped again.
@@ -179,7 +226,10 @@ class LocalPublisher:
         files.insert_documents(db, file.id, documents)
         repositories.package_changed(db, package.id, +1)
         target = f"{self._repository.address}/{found.package}=={found.version}"
-        audit.record(db, self._actor, "file.publish", target, {"filename": file.filename, "sha256": sha256})
+        detail: dict[str, Any] = {"filename": file.filename, "sha256": sha256}
+        if self._unasked:  # whether the upload hides something public could not be told
+            detail["unasked"] = list(self._unasked)
+        audit.record(db, self._actor, "file.publish", target, detail)
         return Publication(file, True), used_key
 
 
@@ -202,7 +252,7 @@ def _verify(upload: Upload, digests: Mapping[str, str]) -> None:
         raise UploadRefused(f"{upload.filename}: no digest was sent; send a SHA-256")
     for algorithm, claimed in digests.items():
         if algorithm not in DIGESTS:
-            raise UploadRefused(f"{upload.filename}: the digest {algorithm!a} is not one of {', '.join(DIGESTS)}")
+            raise UploadRefused(f"{upload.filename}: the digest {algorithm!r} is not one of {', '.join(DIGESTS)}")
         if not hmac.compare_digest(upload.digest(algorithm).encode(), claimed.strip().lower().encode()):
             raise UploadRefused(f"{upload.filename}: its {algorithm} is not the one that was sent; it broke on the way")
 
@@ -214,16 +264,20 @@ class Curator:
         self._catalog = catalog
 
     def yank(self, repository: Repository, package: str, version: str, reason: str, actor: Actor) -> list[File]:
-        """Yank every file of a version; `reason` may be empty. Raises `NotFound`."""
+        """Yank every file of a version; `reason` may be empty.
+
+        Raises `NotFound`, and `Misplaced` for a repository that is not local.
+        """
         return self._set_yanked(repository, package, version, reason, actor, "version.yank")
 
     def unyank(self, repository: Repository, package: str, version: str, actor: Actor) -> list[File]:
-        """Take a yank back. Raises `NotFound`."""
+        """Take a yank back. Raises as `yank` does."""
         return self._set_yanked(repository, package, version, None, actor, "version.unyank")
 
     def _set_yanked(
         self, repository: Repository, package: str, version: str, reason: str | None, actor: Actor, action: str
     ) -> list[File]:
+        _require_local(repository, package)
         with self._catalog.write() as db:
             row, chosen = _files_of(db, repository, package, version)
             before = {file.filename: file.yanked for file in chosen}
@@ -235,7 +289,8 @@ class Curator:
     def delete(
         self, repository: Repository, package: str, version: str, filename: str | None, actor: Actor
     ) -> list[File]:
-        """Delete one file of a version, or all of them; their names stay reserved. Raises `NotFound`."""
+        """Delete one file of a version, or all of them; their names stay reserved. Raises as `yank` does."""
+        _require_local(repository, package)
         with self._catalog.write() as db:
             row, chosen = _files_of(db, repository, package, version)
             chosen = [file for file in chosen if filename in (None, file.filename)]
@@ -249,7 +304,8 @@ class Curator:
         return chosen
 
     def set_status(self, repository: Repository, package: str, status: Status, actor: Actor) -> None:
-        """Say in which part of its life a package is. Raises `NotFound`."""
+        """Say in which part of its life a package is. Raises as `yank` does."""
+        _require_local(repository, package)
         with self._catalog.write() as db:
             row = repositories.package(db, repository.id, package)
             if row is None:
@@ -260,6 +316,52 @@ class Curator:
                 "after": [str(status.name), status.reason],
             }
             audit.record(db, actor, "package.status", f"{repository.address}/{package}", detail)
+
+    def allow(
+        self, repository: Repository, package: str, version: str, until: Microseconds, reason: str, actor: Actor
+    ) -> None:
+        """Open one version until then, over what this repository's rules by time withhold; there or not yet there.
+
+        `package` and `version` are in normal form. Every process sees it at its next read. Raises `Malformed` for an
+        instant that is over, and `Misplaced` for a local repository, which withholds nothing.
+        """
+        target = _target(repository, package, version)
+        if repository.kind is Kind.LOCAL:
+            raise Misplaced(f"{target}: a local repository withholds nothing; allow it where it is withheld")
+        if until <= now():
+            raise Malformed(f"{target}: cannot be allowed until a time that is over")
+        with self._catalog.write() as db:
+            exceptions.insert(db, repository.id, package, version, until, reason, actor.name)
+            audit.record(db, actor, "version.allow", target, {"until": until, "reason": reason})
+
+    def release_name(self, repository: Repository, package: str, actor: Actor) -> None:
+        """Free a name that a local repository held: others may serve it again; deleted filenames stay reserved.
+
+        Raises `NotFound` where it is not reserved, `Forbidden` where it still has files, and as `yank` does.
+        """
+        _require_local(repository, package)
+        target = f"{repository.address}/{package}"
+        with self._catalog.write() as db:
+            row = repositories.package(db, repository.id, package)
+            if row is None:
+                raise NotFound(f"{repository.address} does not hold the name {package}")
+            if row.file_count:
+                raise Forbidden(f"{target} still has {row.file_count} files; delete them first")
+            repositories.release(db, row)
+            audit.record(db, actor, "package.release", target, {"before": [str(row.status.name), row.status.reason]})
+
+
+_ELSEWHERE = {
+    Kind.REMOTE: "what it shows is its upstream's to change; deny the package in its configuration instead",
+    Kind.VIRTUAL: "change the package in the member that holds it; orbitalreg explain says which that is",
+}
+
+
+def _require_local(repository: Repository, package: str) -> None:
+    """Raises `Misplaced`, which says where the change can be made."""
+    if repository.kind is not Kind.LOCAL:
+        where = _ELSEWHERE[repository.kind]
+        raise Misplaced(f"{repository.address}/{package}: the repository is {repository.kind}: {where}")
 
 
 def _files_of(

@@ -104,19 +104,25 @@ def write_all(descriptor: int, chunk: bytes) -> None:
 
 
 def sweep(folder: Path) -> int:
-    """Remove what dead processes left; what a living one is writing is locked and stays. How many were removed."""
-    removed = 0
-    for path in folder.glob("*.part"):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink(missing_ok=True)
-            removed += 1
-        except BlockingIOError:
-            continue
-        finally:
-            os.close(descriptor)
-    return removed
+    """Remove what dead processes left; what a living one is using is locked and stays. How many were removed.
+
+    A fetched file that others still read stays with its `.fetch`, by which one of them goes on fetching.
+    """
+    removed = sum(_remove_unused(path) for path in folder.glob("*.part"))
+    states = [path for path in folder.glob("*.fetch") if not path.with_suffix(".part").exists()]
+    return removed + sum(map(_remove_unused, states))
+
+
+def _remove_unused(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

@@ -56,7 +56,10 @@ class RepositorySummary:
 
 @dataclass(frozen=True, slots=True)
 class PackageSummary:
-    """A package. `newest` is its greatest version in its format's order, yanked or not; `reason` is of the status."""
+    """A package. `newest` is its greatest version in its format's order, yanked or not; `reason` is of the status.
+
+    What is withheld is neither counted nor named.
+    """
 
     name: str
     status: StatusName
@@ -86,30 +89,49 @@ class StatusSummary:
 class VersionSummary:
     """A version. `published_at` and `size` are of its first file and of all; `yanked` is null unless all are yanked.
 
-    The reason of a yank may be empty.
+    The reason of a yank may be empty, and `size` null where an upstream does not tell it. `file_count` are the files
+    offered and `withheld_count` those that are not: a version of which all are withheld offers nothing.
     """
 
     version: str
     published_at: datetime
     file_count: int
-    size: int
+    size: int | None
     yanked: str | None
+    withheld_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class WithheldSummary:
+    """A file that is there and not shown: whose rule or state that is, why, and when it opens (null: not by time)."""
+
+    filename: str
+    by: str
+    reason: str
+    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class FileSummary:
-    """A file. `downloads` are all ever counted; `published_by` is null for a caller who is not signed in."""
+    """A file. `downloads` are all ever counted, through whichever repository.
+
+    `published_by` is null for a caller who is not signed in, and where it came from an upstream. `repository` is the
+    one that holds it. `size` and `sha256` are null where an upstream does not tell them, until it was fetched once.
+    Where `withheld` is not null, the file is not offered.
+    """
 
     id: str
     filename: str
     version: str
-    size: int
-    sha256: str
+    size: int | None
+    sha256: str | None
     published_at: datetime
     published_by: str | None
     downloads: int
     yanked: str | None
     requirements: list[str]
+    repository: str
+    withheld: WithheldSummary | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +151,106 @@ class Downloads:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenDownloads:
+    """What one token fetched of one file. `token` and `token_name` are null for those who had none.
+
+    `recalled` is why the upstream took the file back, where it did; it is told of although the file is gone.
+    """
+
+    repository: str
+    package: str
+    version: str
+    filename: str
+    file_id: str
+    sha256: str
+    recalled: str | None
+    recalled_at: datetime | None
+    token: str | None
+    token_name: str | None
+    account: str
+    count: int
+    first_day: date
+    last_day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A version that somebody opened over what the repository's rules by time withhold, and until when."""
+
+    repository: str
+    package: str
+    version: str
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A name that a local repository does not hold any more."""
+
+    repository: str
+    package: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """The files of a version that were yanked, un-yanked or deleted."""
 
     package: str
     version: str
     filenames: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenVersion:
+    """A member that has a version too, and what hides its files."""
+
+    repository: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionExplanation:
+    """Where a version comes from. `version` is empty for files whose name tells none.
+
+    `provided_by` is the repository that holds its files, or null where all who have it are hidden; `files` are those
+    shown. A version is not offered where there are none.
+    """
+
+    version: str
+    provided_by: str | None
+    files: list[str]
+    withheld: list[WithheldSummary]
+    hidden: list[HiddenVersion]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberAnswer:
+    """What a local or remote repository said of the package: `has it`, `has none`, `failed` or `not asked`.
+
+    `detail` is the failure, also where it has what was known before it; or why it was not asked.
+    """
+
+    repository: str
+    answer: str
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a package looks as it does in one repository.
+
+    `guarded` is why local members alone serve the name, `failure` why there is no page at all; both null mostly.
+    `versions` are in their format's order, the oldest first.
+    """
+
+    repository: str
+    package: str
+    status: StatusName | None
+    guarded: str | None
+    failure: str | None
+    members: list[MemberAnswer]
+    versions: list[VersionExplanation]
 
 
 @dataclass(frozen=True, slots=True)

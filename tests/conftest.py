@@ -142,6 +142,7 @@ def make_site(tmp_path: Path, inspector: Inspector) -> Iterator[Callable[..., Si
     yield make
     for registry in made:
         registry.usage.stop()
+        registry.sources.close()
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ TREE = Path(__file__).parent.parent
 VERSIONS = ("3.11", "3.12", "3.13")
 TESTS = ("tests/unit", "tests/web", "plugins/plugin_pypi/tests")
 PACKAGES = ("-e", ".", "-e", "plugins/plugin_pypi")
-NEEDED = ("pytest", "pytest-timeout", "hypothesis", "requests")
+NEEDED = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "requests", "trustme")
+PARALLEL = ("-n", "auto", "--dist", "loadfile")
 
 
 def main(versions: list[str]) -> int:
@@ -62,7 +63,7 @@ def run(version: str, interpreter: str) -> int:
         subprocess.run([interpreter, "-m", "venv", folder], check=True)
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *PACKAGES, *pins()], cwd=TREE, check=True)
-    return subprocess.run([python, "-m", "pytest", *TESTS], cwd=TREE).returncode
+    return subprocess.run([python, "-m", "pytest", *PARALLEL, *TESTS], cwd=TREE).returncode
 
 
 def pins() -> list[str]:

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from orbitalreg import config
 from orbitalreg.assembly import assemble
 from orbitalreg.cli import main
+from orbitalreg.model import Kind
 from orbitalreg.web import api
 
 TREE = Path(__file__).parent.parent
@@ -25,14 +26,19 @@ DOCS = TREE / "docs"
 INCLUDED = re.compile(r"^(```\w+(?: \w+=\S+)* from=(?P<path>\S+)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
+SIZES = ("max_upload", "max_page")
+DURATIONS = ("listing_ttl", "negative_ttl", "connect_timeout", "page_timeout", "min_age")
+PERIODS = [(86400, "d"), (3600, "h"), (60, "m"), (1, "s")]
 UNITS = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
 
 
-def settings_table(model: type[BaseModel]) -> str:
-    """The keys of one table of the configuration."""
+def settings_table(model: type[BaseModel], kinds: Sequence[Kind] | None = None) -> str:
+    """The keys of one table of the configuration; with `kinds` those that repositories of just these kinds have."""
+    by_kind = config.keys_by_kind() if model is config.RepositorySettings else {}
     rows = [
         f"| `{name}` | {_default(name, field)} | {str(field.description).replace('<', chr(92) + '<')} |"
         for name, field in model.model_fields.items()
+        if by_kind.get(name, tuple(Kind)) == (kinds or tuple(Kind)) and not isinstance(field.default, dict)
     ]
     return "\n".join(["", "| key | default | meaning |", "|---|---|---|", *rows, "", ""])
 
@@ -45,8 +51,10 @@ def _default(name: str, field: Any) -> str:
         return "none"
     if name == "listen":
         value = "{}:{}".format(*value)
-    elif name == "max_upload":
+    elif name in SIZES:
         value = next(f"{value // size}{unit}" for size, unit in UNITS if value % size == 0)
+    elif name in DURATIONS:
+        value = next(f"{value // size}{unit}" for size, unit in PERIODS if (value and value % size == 0) or size == 1)
     if isinstance(value, bool | int):
         return f"`{str(value).lower()}`"
     return f"`{list(value)}`" if isinstance(value, tuple) else f'`"{value}"`'
@@ -81,7 +89,11 @@ FIELDS = {
     "filename": "my_pkg-1.2-py3-none-any.whl",
     "token": "$TOKEN_ID",
 }
+ELSEWHERE = {"exceptions": {"repository": "pypi-remote"}, "reservation": {"package": "old-pkg"}}
+"""What an example is about where that of the others would be refused; by the end of the path."""
+
 BODIES = {
+    "NewException": {"version": "3.1", "expires_in": 86400, "reason": "mends the session cookie"},
     "NewToken": {"name": "nightly", "grants": ["acme/internal:read"], "expires_in": 86400},
     "Rotation": {"overlap": 3600},
     "StatusChange": {"status": "deprecated", "reason": "use other-pkg"},
@@ -130,7 +142,8 @@ def _curl(path: str, method: str, body: str | None) -> str:
     if body:
         sent = json.dumps(BODIES[body.rpartition("/")[2]])
         words.append(f"--header 'Content-Type: application/json' --data '{sent}'")
-    words.append(f'"{SERVER}{path.format(**FIELDS)}"')
+    fields = FIELDS | ELSEWHERE.get(path.rpartition("/")[2], {})
+    words.append(f'"{SERVER}{path.format(**fields)}"')
     return " \\\n    ".join(words)
 
 
@@ -177,7 +190,12 @@ GENERATED: dict[str, Callable[[], str]] = {
     "server": lambda: settings_table(config.ServerSettings),
     "data": lambda: settings_table(config.DataSettings),
     "storage": lambda: settings_table(config.StorageSettings),
+    "project": lambda: settings_table(config.ProjectSettings),
     "repository": lambda: settings_table(config.RepositorySettings),
+    "local": lambda: settings_table(config.RepositorySettings, (Kind.LOCAL,)),
+    "remote": lambda: settings_table(config.RepositorySettings, (Kind.REMOTE,)),
+    "virtual": lambda: settings_table(config.RepositorySettings, (Kind.VIRTUAL,)),
+    "reading": lambda: settings_table(config.RepositorySettings, (Kind.REMOTE, Kind.VIRTUAL)),
     "commands": commands,
     "routes": routes,
     "shapes": shapes,

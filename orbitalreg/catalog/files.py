@@ -13,7 +13,7 @@ from orbitalreg.model import File, Microseconds, now
 
 _FILES = (
     "SELECT f.id, p.name, f.version, f.filename, f.size, f.sha256, f.uploaded_at, f.attributes, f.requirements,"
-    " f.yanked FROM file AS f JOIN package AS p ON p.id = f.package_id"
+    " f.yanked, f.repository_id FROM file AS f JOIN package AS p ON p.id = f.package_id"
 )
 
 
@@ -64,6 +64,7 @@ def _file(row: Sequence[Any], documents: Mapping[str, str]) -> File:
         requirements,
         documents,
         row[9],
+        row[10],
     )
 
 

@@ -64,6 +64,12 @@ def names(db: Database, repository_id: str) -> list[str]:
     return [row[0] for row in rows]
 
 
+def reserved_names(db: Database, repository_id: str) -> list[str]:
+    """The packages that have files or ever had, in byte order."""
+    rows = db.execute("SELECT name FROM package WHERE repository_id = ? ORDER BY name", (repository_id,))
+    return [row[0] for row in rows]
+
+
 def names_revision(db: Database, repository_id: str) -> int:
     row = db.execute("SELECT names_revision FROM repository WHERE id = ?", (repository_id,)).fetchone()
     return int(row[0])
@@ -126,3 +132,13 @@ def set_status(db: Database, package_id: str, status: Status) -> None:
         "UPDATE package SET status = ?, status_reason = ? WHERE id = ?", (str(status.name), status.reason, package_id)
     )
     package_changed(db, package_id)
+
+
+def release(db: Database, row: PackageRow) -> None:
+    """Writes: the name of a package that has no files is free again; deleted filenames stay known."""
+    db.execute(
+        "UPDATE repository SET names_revision = names_revision + 1 WHERE id ="
+        " (SELECT repository_id FROM package WHERE id = ?)",
+        (row.id,),
+    )
+    db.execute("DELETE FROM package WHERE id = ? AND file_count = 0", (row.id,))

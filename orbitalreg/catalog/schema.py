@@ -10,14 +10,28 @@ migrations = Migrations("orbitalreg")
 
 @migrations()
 def m001_first_tables(db: Database) -> None:
-    for statement in _FIRST_TABLES.split(";"):
-        if statement.strip():
-            db.execute(statement)
+    _run(db, _FIRST_TABLES)
 
 
 @migrations()
 def m002_token_successor(db: Database) -> None:
     db.execute("ALTER TABLE token ADD COLUMN successor_id TEXT REFERENCES token (id)")
+
+
+@migrations()
+def m003_remote_pages(db: Database) -> None:
+    _run(db, _REMOTE_TABLES)
+
+
+@migrations()
+def m004_exceptions(db: Database) -> None:
+    _run(db, _EXCEPTIONS)
+
+
+def _run(db: Database, statements: str) -> None:
+    for statement in statements.split(";"):
+        if statement.strip():
+            db.execute(statement)
 
 
 _FIRST_TABLES = """
@@ -140,4 +154,71 @@ CREATE TABLE download (
     count INTEGER NOT NULL,
     PRIMARY KEY (file_id, token_id, day)
 )
+"""
+
+_REMOTE_TABLES = """
+CREATE TABLE remote_page (
+    package_id TEXT PRIMARY KEY REFERENCES package (id),
+    upstream TEXT NOT NULL,
+    body BLOB NOT NULL,
+    etag TEXT,
+    last_modified TEXT,
+    checked_at BIGINT NOT NULL,
+    failed_at BIGINT,
+    failure TEXT
+);
+CREATE TABLE remote_fact (
+    file_id TEXT PRIMARY KEY,
+    package_id TEXT NOT NULL REFERENCES package (id),
+    sha256 TEXT NOT NULL,
+    size BIGINT NOT NULL
+);
+CREATE INDEX remote_fact_of_package ON remote_fact (package_id);
+CREATE TABLE remote_document (
+    file_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    package_id TEXT NOT NULL REFERENCES package (id),
+    sha256 TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (file_id, kind)
+);
+CREATE INDEX remote_document_of_package ON remote_document (package_id);
+CREATE TABLE remote_names (
+    repository_id TEXT PRIMARY KEY REFERENCES repository (id),
+    upstream TEXT NOT NULL,
+    body BLOB NOT NULL,
+    revision TEXT NOT NULL,
+    etag TEXT,
+    last_modified TEXT,
+    checked_at BIGINT NOT NULL,
+    failed_at BIGINT,
+    failure TEXT
+);
+CREATE TABLE recall (
+    id TEXT PRIMARY KEY,
+    repository_id TEXT NOT NULL REFERENCES repository (id),
+    file_id TEXT NOT NULL,
+    package TEXT NOT NULL,
+    version TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    recalled_at BIGINT NOT NULL,
+    UNIQUE (file_id, reason)
+);
+CREATE INDEX recall_of_package ON recall (repository_id, package, recalled_at)
+"""
+
+_EXCEPTIONS = """
+CREATE TABLE exception (
+    id TEXT PRIMARY KEY,
+    repository_id TEXT NOT NULL REFERENCES repository (id),
+    package TEXT NOT NULL,
+    version TEXT NOT NULL,
+    until BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE INDEX exception_of_package ON exception (package, repository_id, until)
 """

@@ -3,7 +3,7 @@
 import click
 
 from orbitalreg import __version__
-from orbitalreg.cli import packages, serve, setup, tokens
+from orbitalreg.cli import packages, serve, setup, sources, tokens
 from orbitalreg.cli.common import Group
 
 
@@ -26,5 +26,9 @@ for command in (
     packages.unyank,
     packages.delete,
     packages.status,
+    sources.explain,
+    sources.allow,
+    sources.release_name,
+    sources.downloads,
 ):
     main.add_command(command)

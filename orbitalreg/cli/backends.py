@@ -10,14 +10,20 @@ from orbitalreg.assembly import Registry
 from orbitalreg.cli.common import local_actor, opened
 from orbitalreg.delegation import rotate_any, summary
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.inventory import Inventory
+from orbitalreg.inventory import Inventory, inventory_of
 from orbitalreg.model import Address, File, Repository, Status
+from orbitalreg.sources.explaining import explain
+from orbitalreg.sources.opening import allow
 from orbitalreg.summaries import (
     Change,
+    Explanation,
     FileSummary,
+    Opening,
     PackageDetail,
     PackageSummary,
+    Release,
     StatusSummary,
+    TokenDownloads,
     TokenSecret,
     TokenSummary,
 )
@@ -41,6 +47,16 @@ class Backend(Protocol):
     def delete(self, address: Address, package: str, version: str, filename: str | None = None) -> Change: ...
 
     def set_status(self, address: Address, package: str, status: Status) -> StatusSummary: ...
+
+    def explanation(self, address: Address, package: str) -> Explanation: ...
+
+    def allow(self, address: Address, package: str, version: str, seconds: int, reason: str) -> Opening: ...
+
+    def release_name(self, address: Address, package: str) -> Release: ...
+
+    def downloads_by_token(
+        self, address: Address, package: str, version: str | None = None
+    ) -> Iterable[TokenDownloads]: ...
 
     def tokens(self) -> Iterable[TokenSummary]: ...
 
@@ -87,6 +103,26 @@ class Local:
         self._registry.curator.set_status(repository, name, status, local_actor())
         return StatusSummary(name, status.name, status.reason)
 
+    def explanation(self, address: Address, package: str) -> Explanation:
+        _, adapter = self._place(address)
+        return explain(self._registry.sources.governed[address], adapter.normalize(package))
+
+    def allow(self, address: Address, package: str, version: str, seconds: int, reason: str) -> Opening:
+        _, name, number = self._version(address, package, version)
+        source = self._registry.sources.governed[address]
+        return allow(self._registry.curator, source, name, number, seconds, reason, local_actor())
+
+    def release_name(self, address: Address, package: str) -> Release:
+        repository, adapter = self._place(address)
+        name = adapter.normalize(package)
+        self._registry.curator.release_name(repository, name, local_actor())
+        return Release(str(address), name)
+
+    def downloads_by_token(self, address: Address, package: str, version: str | None = None) -> list[TokenDownloads]:
+        _, adapter = self._place(address)
+        normal = None if version is None else adapter.normalize_version(version)
+        return self._inventory(address).downloads_by_token(adapter.normalize(package), normal)
+
     def tokens(self) -> list[TokenSummary]:
         """Everybody's."""
         return [summary(row) for row in self._registry.accounts.tokens()]
@@ -106,8 +142,8 @@ class Local:
         return repository, adapter.normalize(package), adapter.normalize_version(version)
 
     def _inventory(self, address: Address) -> Inventory:
-        repository, adapter = self._place(address)
-        return Inventory(self._registry.catalog, self._registry.source(repository), adapter)
+        _, adapter = self._place(address)
+        return inventory_of(self._registry.catalog, self._registry.sources.governed[address], adapter)
 
 
 @contextmanager

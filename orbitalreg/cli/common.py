@@ -7,7 +7,7 @@ import getpass
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 import click
@@ -76,6 +76,17 @@ def local_actor() -> Actor:
 
 def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
+
+
+def plain_json(value: Any) -> Any:
+    """What JSON has no types for, as text: times to the second, and days."""
+    if isinstance(value, dict):
+        return {key: plain_json(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [plain_json(part) for part in value]
+    if isinstance(value, datetime):
+        return to_the_second(value)
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, nothing: str) -> None:

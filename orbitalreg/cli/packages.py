@@ -9,11 +9,11 @@ from orbitalreg.cli.backends import Backend, backend, server_option
 from orbitalreg.cli.common import config_option, json_option, print_json, print_rows, to_the_second, unicode_text
 from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.model import Address, Status, StatusName
-from orbitalreg.summaries import Change, FileSummary, PackageDetail
+from orbitalreg.summaries import Change, FileSummary, PackageDetail, WithheldSummary
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class Named:
     """What `PROJECT/REPO/NAME[==VERSION]` says, as it is written."""
 
     address: Address
@@ -28,13 +28,13 @@ class _Named:
         return self.version
 
 
-def _named(text: str) -> _Named:
+def parse_package(text: str) -> Named:
     """Raises `InvalidName`."""
     place, _, version = text.partition("==")
     parts = place.split("/")
     if len(parts) != 3 or not parts[2]:
-        raise InvalidName(f"{text!a} is no package: write PROJECT/REPO/NAME or PROJECT/REPO/NAME==VERSION")
-    return _Named(Address(parts[0], parts[1]), parts[2], version or None)
+        raise InvalidName(f"{text!r} is no package: write PROJECT/REPO/NAME or PROJECT/REPO/NAME==VERSION")
+    return Named(Address(parts[0], parts[1]), parts[2], version or None)
 
 
 @click.command()
@@ -43,7 +43,7 @@ def _named(text: str) -> _Named:
 @server_option
 @json_option
 def packages(repository: str, config_file: str | None, server: str | None, as_json: bool) -> None:
-    """The packages of a repository with their newest versions."""
+    """The packages of a repository with their newest versions; of an upstream's, those that were asked for before."""
     with backend(config_file, server) as registry:
         rows = [
             {
@@ -64,8 +64,11 @@ def packages(repository: str, config_file: str | None, server: str | None, as_js
 @server_option
 @json_option
 def show(package: str, config_file: str | None, server: str | None, as_json: bool) -> None:
-    """A package, or one version of it: its files, who published them, and how often they were fetched."""
-    named = _named(package)
+    """A package, or one version of it: its files, who published them, and how often they were fetched.
+
+    Of a remote or virtual repository, a file that is withheld is shown with the reason.
+    """
+    named = parse_package(package)
     with backend(config_file, server) as registry:
         found = registry.package(named.address, named.package)
         chosen = _files(registry, named, found)
@@ -78,11 +81,15 @@ def show(package: str, config_file: str | None, server: str | None, as_json: boo
     if as_json:
         return print_json(shown)
     click.echo(shown["package"] + (f" ({shown['status']})" if shown["status"] != "active" else ""))
-    keys = ("version", "filename", "size", "published", "by", "downloads", "yanked")
+    keys = ["version", "filename", "size", "published", "by", "downloads", "yanked"]
+    if any(file.repository != str(named.address) for file in chosen):
+        keys.append("from")
+    if any(file.withheld for file in chosen):
+        keys.append("withheld")
     print_rows([{key: row[key] for key in keys} for row in shown["files"]], False, "no such version is here")
 
 
-def _files(registry: Backend, named: _Named, package: PackageDetail) -> list[FileSummary]:
+def _files(registry: Backend, named: Named, package: PackageDetail) -> list[FileSummary]:
     """The files in their format's order of versions, which no client knows."""
     try:
         files = list(registry.files(named.address, named.package, named.version))
@@ -103,7 +110,15 @@ def _file_row(file: FileSummary) -> dict[str, Any]:
         "downloads": file.downloads,
         "yanked": file.yanked if file.yanked is None else file.yanked or "yes",
         "requirements": file.requirements,
+        "from": file.repository,
+        "withheld": file.withheld and holding(file.withheld),
     }
+
+
+def holding(withheld: WithheldSummary) -> str:
+    """Why a file is withheld and until when, for people."""
+    opens = f"; opens {to_the_second(withheld.until)}" if withheld.until else ""
+    return f"by {withheld.by}: {withheld.reason}{opens}"
 
 
 @click.command()
@@ -114,7 +129,7 @@ def _file_row(file: FileSummary) -> dict[str, Any]:
 @json_option
 def yank(version: str, reason: str, config_file: str | None, server: str | None, as_json: bool) -> None:
     """Have installers pass over a version unless it is pinned."""
-    named = _named(version)
+    named = parse_package(version)
     with backend(config_file, server) as registry:
         done = registry.yank(named.address, named.package, named.wanted, reason)
     _report("yanked", done, as_json)
@@ -127,7 +142,7 @@ def yank(version: str, reason: str, config_file: str | None, server: str | None,
 @json_option
 def unyank(version: str, config_file: str | None, server: str | None, as_json: bool) -> None:
     """Take a yank back."""
-    named = _named(version)
+    named = parse_package(version)
     with backend(config_file, server) as registry:
         done = registry.unyank(named.address, named.package, named.wanted)
     _report("unyanked", done, as_json)
@@ -144,7 +159,7 @@ def delete(
     version: str, filename: str | None, yes: bool, config_file: str | None, server: str | None, as_json: bool
 ) -> None:
     """Delete a version. Its filenames are not used again for other bytes."""
-    named = _named(version)
+    named = parse_package(version)
     with backend(config_file, server) as registry:
         wanted = named.wanted
         if not yes:
@@ -164,7 +179,7 @@ def status(
     package: str, new_status: str, reason: str | None, config_file: str | None, server: str | None, as_json: bool
 ) -> None:
     """Say in which part of its life a package is: archived takes no uploads, quarantined offers no files either."""
-    named = _named(package)
+    named = parse_package(package)
     with backend(config_file, server) as registry:
         registry.set_status(named.address, named.package, Status(StatusName(new_status), reason))
     if as_json:

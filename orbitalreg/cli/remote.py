@@ -13,7 +13,7 @@ class Remote(Client):
         """Every active token of the account that is called so. Raises `NotFound`."""
         ids = [token.id for token in self.tokens() if token.state != "revoked" and id_or_name in (token.id, token.name)]
         if not ids:
-            raise NotFound(f"no token that could be revoked is called {id_or_name!a}; see: orbitalreg token list")
+            raise NotFound(f"no token that could be revoked is called {id_or_name!r}; see: orbitalreg token list")
         last = self.token_id  # afterwards nothing can be asked any more
         return [self.revoke_token(token_id).id for token_id in sorted(ids, key=lambda found: found == last)]
 

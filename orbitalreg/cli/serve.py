@@ -35,6 +35,7 @@ def serve(config_file: str | None, listen: str | None, processes: int, as_json: 
     """Run the server until SIGTERM or Ctrl-C; SIGHUP reads the configuration again."""
     configure_logging()
     registry = assemble(read_settings(config_file))
+    _warn(registry)
     listener = bind(*(_listen(listen) if listen else registry.settings.server.listen))
     url = f"http://{authority(*listener.getsockname()[:2])}"
     _welcome(registry, url, config.find_file(config_file))
@@ -104,7 +105,13 @@ class _Running:
         former.close()
         del former
         gc.collect()  # the former application is one great cycle, which would keep its connections and pages for long
+        _warn(registry)
         logger.info("reloaded")
+
+
+def _warn(registry: Registry) -> None:
+    for warning in registry.settings.warnings():
+        logger.warning("%s", warning)
 
 
 def _listen(text: str) -> tuple[str, int]:
@@ -128,6 +135,7 @@ def _welcome(registry: Registry, url: str, file: Path | None) -> None:
     click.echo(f"\nThe first token; it is shown this once:\n\n    export ORBITALREG_TOKEN={token.text}\n", err=True)
     for repository in registry.repositories.values():
         adapter = registry.formats[repository.format]
-        for heading, lines in adapter.usage(f"{url}/{repository.format}/{repository.address}"):
+        takes_uploads = registry.receiver(repository) is not None
+        for heading, lines in adapter.usage(f"{url}/{repository.format}/{repository.address}", takes_uploads):
             indented = lines.replace("\n", "\n    ")
-            click.echo(f"{heading}:\n\n    {indented}\n", err=True)
+            click.echo(f"{heading} ({repository.address}, {repository.kind}):\n\n    {indented}\n", err=True)

@@ -12,6 +12,7 @@ from orbitalreg.cli.common import config_option, json_option, print_json, print_
 from orbitalreg.cli.template import starting_file
 from orbitalreg.errors import ConfigError
 from orbitalreg.plugins import Plugins
+from orbitalreg.sourcing import ask_upstreams, remote_bases
 
 
 @click.command()
@@ -43,7 +44,7 @@ def init(folder: Path, config_file: Path | None, as_json: bool) -> None:
 def check(config_file: str | None, as_json: bool) -> None:
     """Say whether the configuration can be served; the data is looked at and not changed."""
     settings = read_settings(config_file)
-    check_plugins(settings)
+    remotes = remote_bases(settings, check_plugins(settings).formats)
     left: list[str] = []
     if (settings.data.path / FILENAME).exists():
         catalog = Catalog(settings.data.path, look_only=True)
@@ -51,19 +52,33 @@ def check(config_file: str | None, as_json: bool) -> None:
         if problems := conflicts(catalog, settings):
             raise ConfigError(problems)
         left = [str(row.address) for row in detached(catalog, settings)]
+    warnings = settings.warnings()
     if as_json:
-        return print_json({"ok": True, "detached": left})
+        upstreams = {str(address): base for address, base in remotes.items()}
+        return print_json({"ok": True, "detached": left, "warnings": warnings, "upstreams": upstreams})
+    for remote, base in remotes.items():
+        offline = settings.projects[remote.project].repositories[remote.repository].offline
+        click.echo(f"upstream: {remote} serves its cache alone" if offline else f"upstream: {remote} asks {base}")
+    for warning in warnings:
+        click.echo(f"warning: {warning}")
     for address in left:
         click.echo(f"detached: {address} is configured no more; its data is kept")
     click.echo("the configuration is good")
 
 
 @click.command()
+@click.option("--upstreams", is_flag=True, help="Ask the upstream of each remote repository too.")
 @config_option
 @json_option
-def doctor(config_file: str | None, as_json: bool) -> None:
+def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
     """Look at the machine: SQLite, disk, permissions, clock. Exit 1 where something must be mended."""
-    found = machine.examine(read_settings(config_file).data.path)
+    settings = read_settings(config_file)
+    found = machine.examine(settings.data.path)
+    if upstreams:
+        found += [
+            machine.Finding(f"upstream of {address}", machine.WARNING if fault else machine.GOOD, fault or base)
+            for address, base, fault in ask_upstreams(settings, check_plugins(settings).formats)
+        ]
     if as_json:
         print_json([{"subject": f.subject, "state": f.state, "says": f.says} for f in found])
     else:

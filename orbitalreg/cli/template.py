@@ -1,5 +1,7 @@
 """The configuration file that `orbitalreg init` writes."""
 
+import json
+
 from orbitalreg.config import DEFAULT_PROJECT
 from orbitalreg.plugins import Plugins
 
@@ -28,7 +30,13 @@ _REPOSITORY = """
 [projects.{project}.repositories.{name}]
 format = "{format}"
 kind = "{kind}"
-anonymous_read = false
+{settings}anonymous_read = false
+"""
+
+_PRIVATE = """
+# Names that are your own: no upstream is ever asked about them, and nothing of an upstream takes their place.
+# [projects.{project}]
+# private_names = ["{project}-*"]
 """
 
 _NO_FORMAT = """
@@ -49,8 +57,10 @@ def starting_file(plugins: Plugins) -> str:
             name=proposal.name,
             format=adapter.name,
             kind=proposal.kind,
+            settings="".join(f"{key} = {json.dumps(value)}\n" for key, value in proposal.settings.items()),
         )
         for adapter in plugins.formats.values()
         for proposal in adapter.proposals()
     ]
-    return _HEAD + ("".join(repositories) or _NO_FORMAT.format(project=DEFAULT_PROJECT))
+    rest = (_PRIVATE if repositories else _NO_FORMAT).format(project=DEFAULT_PROJECT)
+    return _HEAD + "".join(repositories) + rest

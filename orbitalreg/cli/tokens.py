@@ -174,14 +174,14 @@ def rotate(name: str, overlap: str, config_file: str | None, server: str | None,
 def _overlap(text: str) -> int:
     seconds = parse_duration(text)
     if seconds > MAX_OVERLAP:
-        raise InvalidName(f"{text!a} is more than 7d")
+        raise InvalidName(f"{text!r} is more than 7d")
     return seconds
 
 
 def _expiry(text: str) -> Microseconds:
     seconds = parse_duration(text)
     if seconds > MAX_SECONDS:
-        raise InvalidName(f"{text!a} is longer than a hundred years; leave it out for ever")
+        raise InvalidName(f"{text!r} is longer than a hundred years; leave it out for ever")
     return now() + seconds * 1_000_000
 
 

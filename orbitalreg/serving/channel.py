@@ -10,9 +10,11 @@ from waitress.channel import ClientDisconnected, HTTPChannel  # type: ignore[imp
 from waitress.utilities import InternalServerError  # type: ignore[import-untyped]
 
 from orbitalreg.serving.admission import Admission
+from orbitalreg.serving.growing import GrowingBuffer
 from orbitalreg.serving.limits import BODY_RECV, HEAD_RECV, SEND
 from orbitalreg.serving.parsing import Parser
 from orbitalreg.serving.tasks import HeadTask, RefusalTask, Task, log_unserved
+from orbitalreg.waiting import NotYet
 
 
 def task_for(channel: "Channel", request: Parser) -> Task:
@@ -37,6 +39,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     unread = False
     """Whether something has arrived that is left to wait for the end of a request; under `requests_lock`."""
     _kept: list[bytes] | None = None
+    pause: NotYet | None = None
+    """Why the first request has to be asked again, until the server knows."""
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002
         super().__init__(server, sock, addr, adj, map)
@@ -132,6 +136,15 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     # Main loop: writing and closing.
 
+    def writable(self) -> bool:
+        return bool(self.will_close or (super().writable() and not self.starved))
+
+    @property
+    def starved(self) -> bool:
+        """Whether what is to be sent next has not come yet; whatever brings it wakes the loop."""
+        first = self.outbufs[0]
+        return isinstance(first, GrowingBuffer) and not first.is_ready
+
     def handle_write(self) -> None:
         """As waitress', but always under the lock, and with lingering in place of closing."""
         if self.total_outbufs_len:
@@ -184,7 +197,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         if self.lingering_since is not None:
             lasted = time.monotonic() - self.lingering_since
             return bool(stalled > limits.linger_idle_seconds or lasted > limits.linger_seconds)
-        if self.requests and not self.total_outbufs_len:
+        if (self.requests and not self.total_outbufs_len) or self.starved:
             return False  # the application is at work
         return bool(stalled > limits.idle_seconds or self._receiving_too_long())
 
@@ -226,6 +239,8 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         for each in done:
             each.close()
         self.last_activity = time.time()
+        if not self.connected:
+            request.end_visit()  # it was put aside, and nobody is there any more
         if self.connected and self.request is not None:
             self.server.call_soon(self._after_service)
         elif self.connected and (unread or self.writable() or self.server.draining):
@@ -253,6 +268,12 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         failed.version = request.version
         failed.headers = {name: value for name, value in request.headers.items() if name == "CONNECTION"}
         return failed
+
+    def put_aside(self, request: Parser, pause: NotYet) -> None:
+        """Have the request that is being served asked again. waitress takes it for the next one of the client's."""
+        with self.requests_lock:
+            self.requests.insert(1, request)
+            self.pause = pause
 
     def write_soon(self, data: Any) -> int:
         if self._kept is not None:

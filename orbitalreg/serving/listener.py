@@ -19,6 +19,7 @@ from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
 from orbitalreg.errors import ConfigError
 from orbitalreg.serving.channel import Channel
+from orbitalreg.serving.growing import wrapper
 from orbitalreg.serving.limits import Limits
 
 BACKLOG = 1024
@@ -72,6 +73,18 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
     queue_logger.addFilter(_OncePerMinute())
 
 
+class _Once:
+    """A call that is made once, whichever thread comes first."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self._first = threading.Lock()
+
+    def __call__(self) -> None:
+        if self._first.acquire(blocking=False):
+            self._call()
+
+
 class Listener(TcpWSGIServer):  # type: ignore[misc]
     """waitress' server: what accepts connections, and what channels and tasks know of the whole.
 
@@ -85,6 +98,8 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         self.limits = limits
         self.draining = False
         self._calls: deque[Callable[[], None]] = deque()
+        self._alarms: deque[tuple[float, Callable[[], None]]] = deque()
+        self.file_wrapper = wrapper(self.pull_trigger)
         self._waking = threading.RLock()
         self._awake = True
         info = (sock.family, sock.type, sock.proto, sock.getsockname())
@@ -99,6 +114,17 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
             if self._awake:
                 with suppress(BlockingIOError):  # a full pipe wakes it too
                     self.trigger.pull_trigger()
+
+    def add_task(self, channel: Channel) -> None:
+        """Have a worker serve the channel's first request: now, or when what was put aside is to be asked again."""
+        pause, channel.pause = channel.pause, None
+        if pause is None:
+            super().add_task(channel)
+            return
+        once = _Once(lambda: super(Listener, self).add_task(channel))
+        if pause.seconds is not None:
+            self._alarms.append((time.monotonic() + pause.seconds, once))
+        pause.when(once)
 
     def call_soon(self, call: Callable[[], None]) -> None:
         """Have `call` called in the main loop, between polls. Any thread; `call` raises nothing."""
@@ -122,10 +148,19 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         """Nothing: waitress calls this while it polls, and only marks channels; one that cannot write stays open."""
 
     def sweep(self) -> None:
-        """Close what has run over a limit and, during a stop, what is idle."""
+        """Close what has run over a limit and, during a stop, what is idle; ask again what waited long enough."""
+        self._ring(time.monotonic())
         for channel in list(self.active_channels.values()):
             if channel.overdue or (self.draining and channel.idle):
                 channel.handle_close()
+
+    def _ring(self, now: float) -> None:
+        for _ in range(len(self._alarms)):
+            due, call = self._alarms.popleft()
+            if due <= now:
+                call()
+            else:
+                self._alarms.append((due, call))
 
     def stop_accepting(self) -> None:
         """Take the connections that the system has accepted already, which it would reset, and close the socket."""

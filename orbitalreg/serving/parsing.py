@@ -18,6 +18,7 @@ from orbitalreg.errors import NoSpace, storage_error
 from orbitalreg.serving.admission import Admission
 from orbitalreg.serving.limits import ASK_ABOVE
 from orbitalreg.serving.spool import Spool
+from orbitalreg.waiting import Visit
 
 CHUNKED_PIECE = 8 << 10
 CONTROL_LINE = 4 << 10
@@ -60,6 +61,7 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
     wants_continue = False
     admission: Admission | None = None
     held = b""
+    visit: Visit | None = None
 
     def __init__(self, adj: Any, folder: Path) -> None:
         super().__init__(adj)
@@ -137,6 +139,16 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         head.headers = dict(self.headers)
         head.body_rcv = head.error = None
         return head
+
+    def begin_visit(self) -> Visit | None:
+        """What is asked once more begins again where it was; what has a body cannot be asked twice."""
+        if self.visit is None and self.body_rcv is None:
+            self.visit = Visit()
+        return self.visit
+
+    def end_visit(self) -> None:
+        if self.visit is not None:
+            self.visit.close()
 
     @property
     def length(self) -> int | None:

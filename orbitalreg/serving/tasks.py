@@ -7,6 +7,7 @@ from typing import Any
 from waitress.task import ErrorTask, WSGITask  # type: ignore[import-untyped]
 
 from orbitalreg.serving.admission import ADMISSION_KEY, Admission
+from orbitalreg.waiting import VISIT_KEY, NotYet
 
 _log = logging.getLogger(__name__)
 
@@ -39,16 +40,31 @@ class RefusalTask(ErrorTask):  # type: ignore[misc]
 
 
 class Task(WSGITask):  # type: ignore[misc]
-    """An ordinary call."""
+    """An ordinary call.
+
+    One that is no answer yet is thrown away, and the request is put aside: the channel calls for it again.
+    """
 
     def service(self) -> None:
         """waitress drops every `OSError` silently, as if it came from the socket; the application's become a 500."""
-        self.start()
-        self.execute()
-        self.finish()
+        try:
+            self.start()
+            self.execute()
+            self.finish()
+        finally:
+            if self.pause is None:
+                self.request.end_visit()
+
+    @property
+    def pause(self) -> NotYet | None:
+        visit = self.request.visit
+        return None if visit is None else visit.pause
 
     def write(self, data: bytes) -> None:
         """The head leaves together with the first of the body; a whole answer, when the request is done with."""
+        if self.pause is not None:
+            self.content_bytes_written += len(data)
+            return
         if self.wrote_header:
             super().write(data)
             return
@@ -60,7 +76,18 @@ class Task(WSGITask):  # type: ignore[misc]
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()
         environ["SERVER_SOFTWARE"] = ""  # PEP 3333: a str, also where the server does not name itself
+        environ["wsgi.file_wrapper"] = self.channel.server.file_wrapper
+        visit = environ[VISIT_KEY] = self.request.begin_visit()
+        if visit is not None:
+            visit.pause = None
         return environ
+
+    def finish(self) -> None:
+        if (pause := self.pause) is None:
+            super().finish()
+        else:
+            self.close_on_finish = False
+            self.channel.put_aside(self.request, pause)
 
     def build_response_header(self) -> bytes:
         if self.channel.server.draining:
@@ -93,6 +120,7 @@ class HeadTask(Task):
         environ[ADMISSION_KEY] = self.admission
         # waitress sends such a file past write(), where a response is thrown away.
         environ.pop("wsgi.file_wrapper", None)
+        environ.pop(VISIT_KEY, None)
         return environ
 
     def write(self, data: bytes) -> None:

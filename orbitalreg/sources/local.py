@@ -7,10 +7,11 @@ from orbitalreg.catalog import Catalog, files, repositories, versions
 from orbitalreg.errors import InvalidName, NotFound, StorageFailed
 from orbitalreg.interfaces import BlobStore
 from orbitalreg.model import File, Listing, Microseconds, Repository
+from orbitalreg.sources.section import part
 
 
 class LocalSource:
-    """`interfaces.Source` over the catalog and the blob store. Every call sees every commit before it."""
+    """`Source` and `RawSource` over the catalog and the blob store. Every call sees every commit before it."""
 
     def __init__(self, repository: Repository, catalog: Catalog, store: BlobStore) -> None:
         self._repository = repository
@@ -27,10 +28,16 @@ class LocalSource:
     def names_revision(self) -> str:
         return str(repositories.names_revision(self._catalog.read(), self._repository.id))
 
-    def revision(self, package: str) -> str:
+    def reserves(self, package: str) -> bool:
+        return repositories.package(self._catalog.read(), self._repository.id, package) is not None
+
+    def reserved(self) -> Sequence[str]:
+        return repositories.reserved_names(self._catalog.read(), self._repository.id)
+
+    def revision(self, package: str, local_only: bool = False) -> str:
         return self._package(package).revision_key
 
-    def listing(self, package: str) -> Listing:
+    def listing(self, package: str, local_only: bool = False) -> Listing:
         with self._catalog.snapshot() as db:
             row = self._package(package)
             chosen = files.of_package(db, row.id) if row.status.offers_files else ()
@@ -42,10 +49,14 @@ class LocalSource:
             raise NotFound(f"{self._repository.address} has no file {filename}")
         return found
 
-    def open(self, file: File) -> BinaryIO:
-        blob = files.blob(self._catalog.read(), file.sha256)
+    def sized(self, file: File) -> File:
+        return file
+
+    def open(self, file: File, start: int = 0, length: int | None = None) -> BinaryIO:
+        blob = files.blob(self._catalog.read(), file.sha256 or "")
         try:
-            return self._store.open(blob.key if blob else "")
+            stream = self._store.open(blob.key if blob else "")
+            return part(stream, start, length, _known(file.size))
         except (NotFound, InvalidName) as error:  # what was published is here: its absence is no answer but a loss
             raise StorageFailed(f"the bytes of {file.filename} are missing from the store") from error
 
@@ -88,3 +99,8 @@ class LocalSource:
         if row is None or row.file_count == 0:
             raise NotFound(f"{self._repository.address} has no package {name}")
         return row
+
+
+def _known(size: int | None) -> int:
+    assert size is not None, "what was uploaded was measured"
+    return size

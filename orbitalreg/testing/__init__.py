@@ -20,7 +20,10 @@ from collections.abc import Iterator
 import pytest
 
 pytest.register_assert_rewrite(
-    "orbitalreg.testing.blob_stores", "orbitalreg.testing.formats", "orbitalreg.testing.pages"
+    "orbitalreg.testing.blob_stores",
+    "orbitalreg.testing.formats",
+    "orbitalreg.testing.pages",
+    "orbitalreg.testing.upstreams",
 )
 
 from orbitalreg.inspection import Inspector  # noqa: E402

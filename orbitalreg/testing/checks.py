@@ -49,6 +49,7 @@ def check_proposal(proposal: Proposal) -> None:
     assert valid_name(proposal.name, "repository name")
     assert isinstance(proposal.kind, Kind)
     assert proposal.comment.strip() and proposal.comment.isprintable()
+    assert is_json(dict(proposal.settings)) and not {"format", "kind"} & set(proposal.settings)
 
 
 def is_plain(text: str) -> bool:
@@ -129,7 +130,7 @@ def answers(subject: AdapterUnderTest) -> list[object]:
         [adapter.parse_filename(good.filename) for good in subject.good_files],
         [(route.method, route.template, route.right) for route in adapter.routes()],
         list(adapter.proposals()),
-        list(adapter.usage(BASE)),
+        list(adapter.usage(BASE, True)),
     ]
 
 

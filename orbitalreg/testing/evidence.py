@@ -33,8 +33,9 @@ class AdapterUnderTest:
 
     `names` and `versions` map spellings to their normal forms; `ordered_versions` are normal forms, oldest first.
     `accepts` are the `Accept` headers that lead to each representation of a page. `fields` are values for the fields
-    of the routes other than `package` and `filename`. The adapter's class is at the top of a module that a child
-    process can import. Raises `ValueError` where a list is too short to show anything.
+    of the routes other than `package` and `filename`. `upstream` is what is put after the address of a repository to
+    make it what a remote repository elsewhere is configured with. The adapter's class is at the top of a module that a
+    child process can import. Raises `ValueError` where a list is too short to show anything.
     """
 
     adapter: FormatAdapter
@@ -47,6 +48,7 @@ class AdapterUnderTest:
     ordered_versions: Sequence[str]
     accepts: Sequence[str] = ("*/*",)
     fields: Mapping[str, str] = field(default_factory=dict)
+    upstream: str = ""
 
     def __post_init__(self) -> None:
         wanted = {"ordered_versions": 2}

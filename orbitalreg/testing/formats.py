@@ -5,6 +5,7 @@ forms: what is right in this format is said by somebody else than the adapter.
 """
 
 import copy
+import io
 import itertools
 import threading
 from collections.abc import Callable, Mapping
@@ -17,14 +18,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orbitalreg.errors import InvalidName, NotFound, UploadRefused
+from orbitalreg.errors import InvalidName, NotFound, UploadRefused, UpstreamFailed
 from orbitalreg.inspection import Inspector
 from orbitalreg.interfaces import (
+    Answer,
+    FileReply,
     FormatAdapter,
+    Question,
     Reply,
+    Upstreams,
 )
-from orbitalreg.model import Coordinates, File, Inspection, Listing, Right, Status, StatusName, valid_name
-from orbitalreg.testing import checks, pages
+from orbitalreg.model import Coordinates, File, Inspection, Listing, RemotePage, Right, Status, StatusName, valid_name
+from orbitalreg.testing import checks, pages, upstreams
 from orbitalreg.testing.evidence import AdapterUnderTest
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
@@ -40,6 +45,13 @@ bounded = settings(
         HealthCheck.too_slow,
     ],
 )
+
+
+def _damaged(answer: Answer) -> st.SearchStrategy[Answer]:
+    """The answer with something else in it, which may say that it is of another type."""
+    types = st.sampled_from([answer.content_type, answer.content_type, "text/html", "application/octet-stream", ""])
+    bodies = checks.damaged(answer.body) | st.binary(max_size=400)
+    return st.builds(Answer, st.just(answer.url), types, bodies)
 
 
 class BaseFormatAdapterContract:
@@ -75,6 +87,18 @@ class BaseFormatAdapterContract:
         """Reads what is kept beside a good file, as the host does."""
         kept = {good.filename: inspect(good.filename, good.body, good.claims).documents for good in subject.good_files}
         return pages.reader(kept)
+
+    @pytest.fixture
+    def reader(self, adapter: FormatAdapter) -> Upstreams:
+        found = adapter.upstreams()
+        if found is None:
+            pytest.skip("this format has no remote repositories")
+        return found
+
+    @pytest.fixture
+    def server(self, subject: AdapterUnderTest, reader: Upstreams) -> upstreams.Server:
+        """Another server of this format."""
+        return upstreams.Server(subject, reader)
 
     # Names and versions
 
@@ -311,10 +335,101 @@ class BaseFormatAdapterContract:
             assert page.render(names) == page.render(list(names))
             pages.text_of(page, page.render([]))
 
+    # Other servers
+
+    def test_an_upstream_has_one_address_without_a_slash_at_its_end(
+        self, reader: Upstreams, server: upstreams.Server
+    ) -> None:
+        assert server.base.startswith("https://registry.example.com") and not server.base.endswith("/")
+        assert reader.base(server.base) == reader.base(f"{server.address}/") == server.base
+
+    def test_what_is_no_upstream_is_refused_without_being_shown(self, reader: Upstreams) -> None:
+        for configured in upstreams.BAD:
+            with pytest.raises(InvalidName) as caught:
+                pytest.fail(f"{configured!r} became {reader.base(configured)!r}")
+            assert checks.is_plain(str(caught.value)) and "secret" not in str(caught.value)
+
+    def test_a_page_that_is_read_is_rendered_alike(
+        self, reader: Upstreams, server: upstreams.Server, files: list[File]
+    ) -> None:
+        """What a page tells is all kept, so that nobody can tell a remote repository from what it is remote of."""
+        yanked = [replace(file, yanked='it "leaks"') for file in files]
+        for listing in (*pages.listings(files), *pages.listings(yanked, Status(StatusName.DEPRECATED, "old"))):
+            answer = server.told(listing)
+            found = reader.read_page(answer, listing.package)
+            page, _ = server.page(listing.package)
+            assert page.render(upstreams.relisted(listing, found)) == answer.body
+
+    def test_files_of_another_package_are_left_out(
+        self, reader: Upstreams, server: upstreams.Server, files: list[File]
+    ) -> None:
+        for listing in pages.listings(files):
+            for package in {file.package for file in files} - {listing.package}:
+                found = upstreams.outcome(reader.read_page, server.told(listing), package)
+                assert isinstance(found, UpstreamFailed) or found == RemotePage(())
+
+    def test_what_a_page_offers_can_be_asked_for(
+        self, reader: Upstreams, server: upstreams.Server, files: list[File]
+    ) -> None:
+        for listing in pages.listings(files):
+            for file in reader.read_page(server.told(listing), listing.package).files:
+                whole = server.reply(Question(file.url))
+                assert isinstance(whole, FileReply) and (whole.filename, whole.document) == (file.filename, None)
+                for kind in file.documents:
+                    beside = server.reply(reader.ask_document(file, kind))
+                    assert isinstance(beside, FileReply) and (beside.filename, beside.document) == (file.filename, kind)
+
+    def test_names_that_are_rendered_are_read_back(
+        self, subject: AdapterUnderTest, reader: Upstreams, server: upstreams.Server
+    ) -> None:
+        names = sorted({*subject.names.values(), *(good.package for good in subject.good_files)})
+        assert list(reader.read_names(server.names(names))) == names
+
+    @bounded
+    @given(data=st.data())
+    def test_whatever_comes_is_a_page_or_a_failure(
+        self,
+        adapter: FormatAdapter,
+        reader: Upstreams,
+        server: upstreams.Server,
+        files: list[File],
+        data: st.DataObject,
+    ) -> None:
+        listing = data.draw(st.sampled_from(list(pages.listings(files))))
+        answer = data.draw(_damaged(server.told(listing)))
+        upstreams.check_page(adapter, upstreams.outcome(reader.read_page, answer, listing.package))
+
+    @bounded
+    @given(data=st.data())
+    def test_whatever_comes_is_a_list_of_names_or_a_failure(
+        self, subject: AdapterUnderTest, reader: Upstreams, server: upstreams.Server, data: st.DataObject
+    ) -> None:
+        answer = data.draw(_damaged(server.names(sorted(set(subject.names.values())))))
+        upstreams.check_names(subject.adapter, upstreams.outcome(reader.read_names, answer))
+
+    def test_what_is_drawn_from_a_file_is_the_document_kept_beside_it(
+        self, subject: AdapterUnderTest, reader: Upstreams, inspect: Callable[..., Inspection]
+    ) -> None:
+        for good in subject.good_files:
+            if kind := reader.may_draw(good.filename):
+                kept = inspect(good.filename, good.body, good.claims).documents[kind]
+                assert reader.draw(io.BytesIO(good.body), good.filename, kind) == kept
+
+    @bounded
+    @given(data=st.data())
+    def test_damaged_files_are_drawn_from_or_refused(
+        self, subject: AdapterUnderTest, reader: Upstreams, data: st.DataObject
+    ) -> None:
+        good = data.draw(st.sampled_from(subject.good_files))
+        body = data.draw(checks.damaged(good.body) | st.binary(max_size=400))
+        if kind := reader.may_draw(good.filename):
+            found = upstreams.outcome(reader.draw, io.BytesIO(body), good.filename, kind)
+            assert type(found) is bytes or (isinstance(found, UploadRefused) and checks.is_plain(str(found)))
+
     # For people
 
     def test_its_usage_shows_the_repository(self, adapter: FormatAdapter) -> None:
-        usage = adapter.usage(checks.BASE)
+        usage = adapter.usage(checks.BASE, True)
         assert usage
         for heading, lines in usage:
             assert heading.strip() and lines.strip()

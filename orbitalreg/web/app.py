@@ -36,7 +36,9 @@ def create_app(registry: Registry, metrics: Metrics | None = None, log: AccessLo
     app.add_middleware(Gate(registry.accounts, registry.usage, registry.desk, server.metrics_from))
     app.resp_options.default_media_type = "text/plain"
     problems.install(app)
-    presenter = Presenter(PageCache(), registry.usage)
+    registry.sources.fetches.observe(metrics)
+    registry.sources.relay.listener = metrics
+    presenter = Presenter(PageCache(), registry.usage, metrics)
     routes: list[tuple[str, Any]] = [
         ("/", Home(registry)),
         ("/healthz", Health()),

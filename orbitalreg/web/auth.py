@@ -4,7 +4,7 @@ import base64
 import binascii
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Protocol
 
@@ -45,12 +45,16 @@ class Target:
     """What a request is about: a repository, or one package in it. `repository` is None where there is no such.
 
     `discreet`: a write too is answered as though nothing were there, to a caller who may not read it.
+    `receiver` is the repository that takes what is written here, where that is another: the rights on it count.
+    `refusal` is why nobody may write here, which is told to those who have the right.
     """
 
     address: Address | None
     repository: Repository | None
     package: str | None = None
     discreet: bool = False
+    receiver: Repository | None = None
+    refusal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,10 @@ class Gate:
             return
         identity = req.context.identity = ANONYMOUS if right is Access.OPEN else self._identify(req)
         if isinstance(right, Right):
-            target = req.context.target = resource.target(params)
+            target = req.context.target = _addressed(resource.target(params), right)
             authorize(identity, right, target)
+            if right is not Right.READ and isinstance(target, Target) and target.refusal is not None:
+                raise Forbidden(target.refusal)
         elif right is Access.SIGNED_IN and identity.is_anonymous:
             raise Unauthenticated(NEEDED)
         elif right is Access.MONITORING:
@@ -143,6 +149,13 @@ class Gate:
             self._desk.room_for(2 * length + admission.pending_bytes)  # once while it is received, once as the file
             admission.grant()
         resp.complete = True
+
+
+def _addressed(target: Target | ProjectTarget, right: Right) -> Target | ProjectTarget:
+    """Whom the request concerns: on a write the repository that takes what is written."""
+    if right is Right.READ or isinstance(target, ProjectTarget) or target.receiver is None:
+        return target
+    return replace(target, repository=target.receiver)
 
 
 def credentials(header: str) -> tuple[str | None, str]:

@@ -14,6 +14,7 @@ import falcon
 from orbitalreg.config import Network, within
 from orbitalreg.metrics import Metrics
 from orbitalreg.serving.admission import ADMISSION_KEY
+from orbitalreg.waiting import VISIT_KEY, Visit
 
 PATH_LENGTH = 1024  # so much of a path is logged
 
@@ -29,7 +30,8 @@ class RequestContext:
         self._metrics = metrics
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        req.context.started = time.perf_counter()
+        visit: Visit | None = req.env.get(VISIT_KEY)
+        req.context.started = time.perf_counter() if visit is None else visit.began
         req.context.identity = None
         req.context.remote_addr = req.env.get("REMOTE_ADDR", "")
         req.context.failure = None
@@ -44,6 +46,9 @@ class RequestContext:
         admission = req.env.get(ADMISSION_KEY)
         if admission is not None and admission.granted:
             return  # a granted head is told of once, with its body
+        visit: Visit | None = req.env.get(VISIT_KEY)
+        if visit is not None and visit.pause is not None:
+            return  # the request was put aside, and will be asked again
         status = int(str(resp.status)[:3])
         seconds = time.perf_counter() - req.context.started
         size = int(resp.get_header("Content-Length") or len(resp.data or b""))

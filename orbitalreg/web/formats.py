@@ -14,12 +14,14 @@ from orbitalreg.interfaces import (
     FormatAdapter,
     NamesPage,
     PackagePage,
+    Reply,
     Route,
     TextReply,
 )
 from orbitalreg.metrics import Metrics
-from orbitalreg.model import Address, Right
+from orbitalreg.model import Address, Kind, Repository, Right
 from orbitalreg.publishing import LocalPublisher
+from orbitalreg.waiting import VISIT_KEY, visiting
 from orbitalreg.web import replies
 from orbitalreg.web.auth import FORM_ALLOWANCE, Access, Target, actor_of
 from orbitalreg.web.home import public_base
@@ -66,7 +68,11 @@ class FormatResource:
         repository = self._registry.repositories.get(address)
         if repository is not None and repository.format != self._adapter.name:
             repository = None
-        return Target(address, repository, package)
+        if repository is None or repository.kind is Kind.LOCAL:
+            return Target(address, repository, package)
+        receiver = self._registry.receiver(repository)
+        refusal = None if receiver else _refusal(repository)
+        return Target(address, repository, package, receiver=receiver, refusal=refusal)
 
     def _read(self, req: falcon.Request, resp: falcon.Response, **fields: str) -> None:
         target: Target = req.context.target
@@ -75,13 +81,17 @@ class FormatResource:
         if target.package != written:
             assert target.package is not None and written is not None
             return _redirect(req, resp, _renamed(_path_as_sent(req), written, target.package))
-        source = self._registry.source(target.repository)
         reply = self._routes["GET"].handler(req, **fields)
+        with visiting(req.env.get(VISIT_KEY)):
+            self._show(req, resp, reply, target.repository)
+
+    def _show(self, req: falcon.Request, resp: falcon.Response, reply: Reply, repository: Repository) -> None:
+        source = self._registry.source(repository)
         match reply:
             case PackagePage():
                 self._presenter.package_page(req, resp, reply, source)
             case DetailPage():
-                base = f"{public_base(self._registry, req)}/{self._adapter.name}/{target.address}"
+                base = f"{public_base(self._registry, req)}/{self._adapter.name}/{repository.address}"
                 self._presenter.detail_page(req, resp, reply, source, base)
             case NamesPage():
                 self._presenter.names_page(req, resp, reply, source)
@@ -95,7 +105,7 @@ class FormatResource:
         with self._registry.desk.place():
             reply = self._routes[req.method].handler(req, publisher, **fields)
         for publication in publisher.publications:
-            self._metrics.uploaded("created" if publication.created else "unchanged", publication.file.size)
+            self._metrics.uploaded("created" if publication.created else "unchanged", publication.file.size or 0)
         assert isinstance(reply, TextReply)
         replies.text(resp, reply)
 
@@ -153,11 +163,15 @@ def _by_template(adapter: FormatAdapter) -> dict[str, list[Route]]:
     found: dict[str, list[Route]] = {}
     for route in adapter.routes():
         if not isinstance(route.right, Right):
-            raise PluginError(f"format {adapter.name!a}: {route.method} {route.template} states no right")
+            raise PluginError(f"format {adapter.name!r}: {route.method} {route.template} states no right")
         if (route.method == "GET") != route.reads:
-            raise PluginError(f"format {adapter.name!a}: {route.template}: GET reads, and nothing else does")
+            raise PluginError(f"format {adapter.name!r}: {route.template}: GET reads, and nothing else does")
         found.setdefault(route.template, []).append(route)
     return found
+
+
+def _refusal(repository: Repository) -> str:
+    return f"{repository.address} is {repository.kind} and takes no uploads; send them to a local repository"
 
 
 def _redirect(req: falcon.Request, resp: falcon.Response, location: str) -> None:

@@ -84,9 +84,10 @@ class Home:
 
     def _section(self, repository: Repository, base: str) -> Markup:
         adapter = self._registry.formats[repository.format]
+        takes_uploads = self._registry.receiver(repository) is not None
         usage = Markup("").join(
             _USAGE.format(heading=heading, lines=lines)
-            for heading, lines in adapter.usage(f"{base}/{repository.format}/{repository.address}")
+            for heading, lines in adapter.usage(f"{base}/{repository.format}/{repository.address}", takes_uploads)
         )
         return _SECTION.format(address=repository.address, kind=repository.kind, format=repository.format, usage=usage)
 

@@ -24,9 +24,11 @@ class Page:
     type alone, `tag` may stand for the bytes.
     """
 
-    def __init__(self, body: bytes, content_type: str, tag: str | None = None) -> None:
+    def __init__(self, body: bytes, content_type: str, *, tag: str | None = None, stale: str | None = None) -> None:
+        """`stale` is as in `Listing`."""
         self.body = body
         self.content_type = content_type
+        self.stale = stale
         self.etags = etags_of(tag or hashlib.sha256(content_type.encode() + b"\n" + body).hexdigest()[:32])
 
     @cached_property

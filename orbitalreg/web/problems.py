@@ -7,6 +7,7 @@ from http import HTTPStatus
 import falcon
 
 from orbitalreg import errors
+from orbitalreg.waiting import VISIT_KEY, NotYet
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +23,15 @@ TABLE: tuple[tuple[type[errors.OrbitalError], HTTPStatus], ...] = (
     (errors.Unauthenticated, HTTPStatus.UNAUTHORIZED),
     (errors.Forbidden, HTTPStatus.FORBIDDEN),
     (errors.NotFound, HTTPStatus.NOT_FOUND),
+    (errors.Misplaced, HTTPStatus.CONFLICT),
     (errors.Gone, HTTPStatus.GONE),
     (errors.TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (errors.Busy, HTTPStatus.SERVICE_UNAVAILABLE),
     (errors.NoSpace, HTTPStatus.INSUFFICIENT_STORAGE),
     (errors.StorageFailed, HTTPStatus.INTERNAL_SERVER_ERROR),
     (errors.Unreachable, HTTPStatus.BAD_GATEWAY),
+    (errors.UpstreamFailed, HTTPStatus.BAD_GATEWAY),
+    (errors.Withheld, HTTPStatus.FORBIDDEN),
 )
 RETRY_SECONDS = 2
 
@@ -37,6 +41,13 @@ def install(app: falcon.App[falcon.Request, falcon.Response]) -> None:
     app.add_error_handler(Exception, _unexpected)
     app.add_error_handler(falcon.HTTPError, _falcon_error)
     app.add_error_handler(errors.OrbitalError, _known)
+    app.add_error_handler(NotYet, _not_yet)
+
+
+def _not_yet(req: falcon.Request, resp: falcon.Response, pause: Exception, _: object) -> None:
+    """The server puts the request aside, and throws this answer away."""
+    assert isinstance(pause, NotYet)
+    req.env[VISIT_KEY].pause = pause
 
 
 def _known(req: falcon.Request, resp: falcon.Response, error: Exception, _: object) -> None:

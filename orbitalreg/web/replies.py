@@ -1,22 +1,31 @@
 """Replies to bytes: conditional requests, ranges, compression and caching, alike for every format (RFC 9110, 9111)."""
 
 import io
+import logging
 import re
 from functools import lru_cache
-from typing import BinaryIO
 
 import falcon
 
+from orbitalreg.errors import OrbitalError, UpstreamFailed
 from orbitalreg.interfaces import DetailPage, FileReply, NamesPage, PackagePage, Source, TextReply
+from orbitalreg.metrics import Metrics
 from orbitalreg.model import File, Identity, Right
+from orbitalreg.sources.fetching import GrowingReader
 from orbitalreg.usage import UsageRecorder
 from orbitalreg.web.auth import Target, may_read
 from orbitalreg.web.pages import Page, PageCache, etags_of
+from orbitalreg.web.problems import REASON_LENGTH, one_line
+
+logger = logging.getLogger(__name__)
 
 PAGE_CACHING = "max-age=0, must-revalidate"
 FILE_CACHING = "max-age=31536000, immutable"
 
 PAGE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+STALE = "X-OrbitalReg-Stale"
+"""On a page that is shown although its upstream could not be asked: what was the matter with that."""
 
 STREAM_FROM = 64 << 10
 """From here on an answer is sent as a file over the kept bytes, so that no slow reader holds a copy of his own."""
@@ -27,16 +36,18 @@ _RANGE = re.compile(r"bytes=(?:([0-9]{1,99})-([0-9]{0,99})|-([0-9]{1,99}))")
 class Presenter:
     """Shows an adapter's replies."""
 
-    def __init__(self, cache: PageCache, usage: UsageRecorder) -> None:
+    def __init__(self, cache: PageCache, usage: UsageRecorder, metrics: Metrics) -> None:
         self._cache = cache
         self._usage = usage
+        self._metrics = metrics
 
     def package_page(self, req: falcon.Request, resp: falcon.Response, reply: PackagePage, source: Source) -> None:
         package: str = req.context.target.package
 
         def render() -> tuple[tuple[str, str], Page]:
             listing = source.listing(package)
-            return (listing.revision, reply.representation), Page(reply.render(listing), reply.content_type)
+            page = Page(reply.render(listing), reply.content_type, stale=listing.stale)
+            return (listing.revision, reply.representation), page
 
         page = self._cache.get_or_render((source.revision(package), reply.representation), render)
         _send_page(req, resp, page, "Accept")
@@ -46,7 +57,7 @@ class Presenter:
     ) -> None:
         """Made each time: it holds the caller's own Host, so that keeping it would let strangers fill the cache."""
         listing = source.listing(req.context.target.package)
-        page = Page(reply.render(listing, base, source.document), reply.content_type)
+        page = Page(reply.render(listing, base, source.document), reply.content_type, stale=listing.stale)
         _send_page(req, resp, page, "Accept-Encoding")
 
     def names_page(self, req: falcon.Request, resp: falcon.Response, reply: NamesPage, source: Source) -> None:
@@ -77,7 +88,7 @@ class Presenter:
         """Its digest is its tag: what the caller knows already is not even read."""
         caching = _file_caching(source)
         digest = file.documents.get(kind)
-        if digest is not None:
+        if digest:
             plain, compressed = etags_of(digest)
             takes_gzip = _takes_gzip(req.env.get("HTTP_ACCEPT_ENCODING", ""))
             wanted = (compressed, plain) if takes_gzip else (plain, compressed)
@@ -85,16 +96,18 @@ class Presenter:
                 _common_headers(req, resp, known, caching, "Accept-Encoding")
                 resp.status = falcon.HTTP_304
                 return
-        page = Page(source.document(file, kind), content_type, digest)
+        page = Page(source.document(file, kind), content_type, tag=digest or None)
         _send_page(req, resp, page, "Accept-Encoding", caching)
 
     def _send_file(
         self, req: falcon.Request, resp: falcon.Response, file: File, content_type: str, source: Source
     ) -> None:
-        etag = f'"{file.sha256}"'
+        if file.size is None:
+            raise UpstreamFailed(f"the upstream does not tell how long {file.filename} is")
+        etag = f'"{file.sha256}"' if file.sha256 else None
         _common_headers(req, resp, etag, _file_caching(source))
         resp.set_header("Accept-Ranges", "bytes")
-        if _matched(req.get_header("If-None-Match"), (etag,)):
+        if etag is not None and _matched(req.get_header("If-None-Match"), (etag,)):
             resp.status = falcon.HTTP_304
             return
         resp.content_type = content_type
@@ -110,51 +123,35 @@ class Presenter:
             resp.set_header("Content-Range", f"bytes {start}-{start + length - 1}/{file.size}")
         resp.content_length = length
         if req.method != "HEAD":
-            stream = source.open(file)
-            part = stream if length == file.size else Section(stream, start, length)
-            if length < STREAM_FROM:
-                with part:
-                    resp.data = part.read(length)
+            stream = source.open(file, start, length)
+            if isinstance(stream, GrowingReader):
+                resp.stream = self._told_of(req, stream)
+            elif length < STREAM_FROM:
+                with stream:
+                    resp.data = stream.read(length)
             else:
-                resp.stream = part
+                resp.stream = stream
             self._usage.downloaded(file.id, req.context.identity.token_id)
+
+    def _told_of(self, req: falcon.Request, stream: GrowingReader) -> GrowingReader:
+        """`stream`, which is still coming from an upstream: what ends it too early is logged and counted.
+
+        The answer has begun by then: its connection is closed before the announced length is reached.
+        """
+        subject = f"{req.method} {req.path} ({req.context.request_id})"
+
+        def tell(error: OrbitalError) -> None:
+            logger.error("%s broke off: %s", subject, error)
+            self._metrics.failed(type(error).__name__)
+
+        stream.on_failure = tell
+        return stream
 
 
 def text(resp: falcon.Response, reply: TextReply) -> None:
     resp.content_type = "text/plain"
     resp.set_header("Cache-Control", "no-store")
     resp.data = f"{reply.text}\n".encode()
-
-
-class Section(io.RawIOBase):
-    """A part of a seekable file as a file of its own, closed with it."""
-
-    def __init__(self, stream: BinaryIO, start: int, length: int) -> None:
-        self._stream, self._start, self._length = stream, start, length
-        stream.seek(start)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._stream.tell() - self._start
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self._length}[whence]
-        return self._stream.seek(self._start + base + offset) - self._start
-
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        wanted = max(0, min(len(buffer), self._length - self.tell()))
-        data = self._stream.read(wanted)
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
 
 
 def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
@@ -176,11 +173,11 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
     return (start, end - start + 1) if start < size else None
 
 
-def _span(req: falcon.Request, etag: str, size: int) -> tuple[int, int] | None:
+def _span(req: falcon.Request, etag: str | None, size: int) -> tuple[int, int] | None:
     return parse_range(req.get_header("Range"), size) if _asked_for_range(req, etag) else (0, size)
 
 
-def _asked_for_range(req: falcon.Request, etag: str) -> bool:
+def _asked_for_range(req: falcon.Request, etag: str | None) -> bool:
     """A GET or HEAD with one satisfiable-looking range whose If-Range, if any, names these very bytes."""
     header = req.get_header("Range")
     match = _RANGE.fullmatch(header.strip()) if header else None
@@ -192,6 +189,8 @@ def _asked_for_range(req: falcon.Request, etag: str) -> bool:
 def _send_page(req: falcon.Request, resp: falcon.Response, page: Page, vary: str, caching: str = PAGE_CACHING) -> None:
     compressed = page.worth_compressing and _takes_gzip(req.env.get("HTTP_ACCEPT_ENCODING", ""))
     _common_headers(req, resp, page.etag(compressed), caching, vary)
+    if page.stale is not None:
+        resp.set_header(STALE, one_line(page.stale)[:REASON_LENGTH])
     if _matched(req.env.get("HTTP_IF_NONE_MATCH"), page.etags):
         resp.status = falcon.HTTP_304
         return
@@ -208,7 +207,7 @@ def _send_page(req: falcon.Request, resp: falcon.Response, page: Page, vary: str
         resp.data = body
 
 
-def _common_headers(req: falcon.Request, resp: falcon.Response, etag: str, caching: str, vary: str = "") -> None:
+def _common_headers(req: falcon.Request, resp: falcon.Response, etag: str | None, caching: str, vary: str = "") -> None:
     """What was shown by virtue of credentials is for their owner alone."""
     varies = [vary] if vary else []
     if vary == "Accept":
@@ -216,7 +215,8 @@ def _common_headers(req: falcon.Request, resp: falcon.Response, etag: str, cachi
     if not req.context.target.repository.anonymous_read:
         caching = f"private, {caching}"
         varies.append("Authorization")
-    resp.set_header("ETag", etag)
+    if etag is not None:
+        resp.set_header("ETag", etag)
     resp.set_header("Cache-Control", caching)
     if varies:
         resp.set_header("Vary", ", ".join(varies))

@@ -29,9 +29,22 @@ from hypothesis import strategies as st  # noqa: E402
 EXAMPLES = 8
 CALLERS = {"reader": ["acme:read"], "admin": ["acme:admin"], "keeper of ball": ["acme/toys/ball:maintain"]}
 FILES = ["ball@1.toy", "ball@2.toy", "Kite@1.toy"]
+KINDS = """
+[projects.acme.repositories.public]
+format = "toy"
+kind = "remote"
+upstream = "http://127.0.0.1:9/toys"
+offline = true
+min_age = "7d"
+
+[projects.acme.repositories.all]
+format = "toy"
+kind = "virtual"
+members = ["toys", "public"]
+"""
 KNOWN = {
     "project": ["acme"],
-    "repository": ["toys", "open"],
+    "repository": ["toys", "open", "public", "all"],
     "package": ["ball", "Kite", "absent"],
     "version": ["1", "2"],
     "filename": FILES,
@@ -69,7 +82,7 @@ class Running:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("served")
-    (folder / "orbitalreg.toml").write_text(CONFIGURATION)
+    (folder / "orbitalreg.toml").write_text(CONFIGURATION + KINDS)
     server = ServerProcess(folder, "--config", str(folder / "orbitalreg.toml"))
     registry = assemble(config.load(folder / "orbitalreg.toml"))
     tokens = {

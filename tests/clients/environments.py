@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 PINS = Path(__file__).parent / "requirements"
+SERVERS = Path(__file__).parents[2] / "benchmarks" / "environments"
 KEPT = Path(__file__).parents[2] / ".venv-clients"
 CLIENTS = ("pip", "uv", "twine", "poetry", "pdm", "hatch", "flit", "pipenv")
 
@@ -29,6 +30,11 @@ class Unreachable(Exception):
 def environment(client: str) -> Path:
     """The folder of the client's programs. Raises `Unreachable`."""
     return _kept(client, _install) / "bin"
+
+
+def server(name: str) -> Path:
+    """The folder of the programs of a server that the benchmarks measure. Raises `Unreachable`."""
+    return _kept(name, _install, SERVERS / f"{name}.txt") / "bin"
 
 
 def packages(client: str) -> Path:
@@ -52,8 +58,8 @@ def _pins(name: str) -> Path:
     return PINS / f"{name}.txt"
 
 
-def _kept(name: str, make: Callable[[Path, Path], None]) -> Path:
-    folder, pins = KEPT / name, _pins(name)
+def _kept(name: str, make: Callable[[Path, Path], None], pins: Path | None = None) -> Path:
+    folder, pins = KEPT / name, pins or _pins(name)
     stamp = hashlib.sha256(f"{sys.version}\n{sys.prefix}\n".encode() + pins.read_bytes()).hexdigest()
     if not (folder / _STAMP).exists() or (folder / _STAMP).read_text() != stamp:
         shutil.rmtree(folder, ignore_errors=True)

@@ -11,18 +11,28 @@ from typing import Any
 
 import pytest
 from archives_corpus import make_wheel
-from harness import Registry
+from harness import CONFIG, Registry
 from pages import TREE
 
 PAGE = (TREE / "docs" / "reference" / "api.md").read_text("utf-8")
 OPERATION = re.compile(r"^### `([A-Z]+) (\S+)`\n\n(.*?)\n\n```bash\n(.*?)```", re.DOTALL | re.MULTILINE)
 EXAMPLES = [(match[1], match[2], match[3], match[4]) for match in OPERATION.finditer(PAGE)]
+REMOTE = """
+[projects.acme.repositories.pypi-remote]
+format = "pypi"
+kind = "remote"
+upstream = "http://127.0.0.1:9/simple/"
+offline = true
+min_age = "7d"
+"""
 WHEEL = make_wheel("my-pkg", "1.2")
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with Registry(tmp_path_factory.mktemp("registry")) as running:
+    folder = tmp_path_factory.mktemp("registry")
+    (folder / "orbitalreg.toml").write_text(CONFIG.format(max_upload="1MiB") + REMOTE)
+    with Registry(folder) as running:
         running.token = running.new_token("docs", "acme:admin")
         yield running
         assert running.faults() == []
@@ -63,6 +73,9 @@ def test_every_status_that_the_document_names_is_explained(document: Any) -> Non
 def test_every_example_runs(example: tuple[str, str, str, str], registry: Registry, tmp_path: Path) -> None:
     _, _, _, command = example
     assert registry.upload(*WHEEL).status == 200
+    if "reservation" in example[1]:
+        assert registry.upload(*make_wheel("old-pkg", "1.0")).status == 200
+        registry.cli("delete", "acme/internal/old-pkg==1.0", "--yes")
     spare = registry.new_token("docs", "acme/internal:read")[6:14]
     done = subprocess.run(
         ["bash", "-euc", command.replace("https://registry.example.com", registry.url)],

@@ -26,11 +26,19 @@ import pytest
 import wheels
 from archives_corpus import make_wheel
 from harness import CONFIG, Registry
+from outside import Outside
 from pages import PAGES, TREE, Block, blocks, name
 from session import Session, environment
 
 TUTORIAL = "docs/tutorial/first-package.md"
 CLIENTS = "docs/how-to/set-up-clients.md"
+WITH_OUTSIDE = {
+    "docs/how-to/proxy-an-upstream.md",
+    "docs/how-to/go-offline.md",
+    "docs/how-to/guard-and-cooldown.md",
+}
+"""Pages that start a registry of their own before an index of `outside.py`; there is a `my-pkg` 1.0 in `dist/`."""
+
 WITH_REGISTRY = {
     CLIENTS,
     "docs/how-to/use-the-api.md",
@@ -46,6 +54,18 @@ PUBLISHING = {
     "poetry, by its own configuration": "app",
 }
 """Sections that publish, and the package that is then in the registry."""
+
+KINDS = """
+[projects.acme.repositories.pypi-remote]
+format = "pypi"
+kind = "remote"
+upstream = "{url}"
+
+[projects.acme.repositories.all-libs]
+format = "pypi"
+kind = "virtual"
+members = ["internal", "pypi-remote"]
+"""
 
 ROOT = "changes the machine as root"
 NOT_RUN = {
@@ -109,19 +129,30 @@ def free_ports(count: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+def outside() -> Iterator[Outside]:
+    with Outside() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory, outside: Outside) -> Iterator[Registry]:
     folder = tmp_path_factory.mktemp("registry")
-    (folder / "orbitalreg.toml").write_text(CONFIG.format(max_upload="1MiB") + "reuse_deleted_filenames = true\n")
+    local = CONFIG.format(max_upload="1MiB") + "reuse_deleted_filenames = true\n"
+    private = '\n[projects.acme]\nprivate_names = ["my-*"]\n'
+    (folder / "orbitalreg.toml").write_text(local + KINDS.format(url=outside.url) + private)
     with Registry(folder) as running:
-        running.token = running.new_token("docs", "acme/internal:publish")
+        running.token = running.cli(
+            "token", "create", "docs", "--grant", "acme/internal:publish", "--grant", "acme/all-libs:read"
+        )
         assert running.upload(*make_wheel("my-pkg", "1.0")).status == 200
         yield running
         assert running.faults() == []
 
 
-def stands_for(folder: Path, registry: Registry | None) -> dict[str, str]:
+def stands_for(folder: Path, registry: Registry | None, outside: Outside) -> dict[str, str]:
     first, second = free_ports(2)
     found = {
+        'upstream = "pypi"': f'upstream = "{outside.url}"',
         r"127\.0\.0\.1:8081": f"127.0.0.1:{second}",
         "/opt/orbitalreg/bin": str(Path(sys.executable).parent),
         "/srv/": f"{folder}/srv/",
@@ -138,7 +169,7 @@ def stands_for(folder: Path, registry: Registry | None) -> dict[str, str]:
 
 
 @pytest.fixture
-def session(walk: Walk, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Session]:
+def session(walk: Walk, tmp_path: Path, outside: Outside, request: pytest.FixtureRequest) -> Iterator[Session]:
     folder = tmp_path / "reader"
     (folder / "srv").mkdir(parents=True)
     more: dict[str, str] = {}
@@ -146,26 +177,37 @@ def session(walk: Walk, tmp_path: Path, request: pytest.FixtureRequest) -> Itera
     if name(walk.page) in WITH_REGISTRY:
         registry = request.getfixturevalue("registry")
         more["ORBITALREG_TOKEN"] = registry.token
-        subprocess.run([sys.executable, "-m", "uv", "venv", "--quiet", folder / "env"], check=True)
-        more["PIP_PYTHON"] = more["UV_PYTHON"] = str(folder / "env" / "bin" / "python")
+        more |= empty_environment(folder)
         filename, data = make_wheel("my-app", "1.0", description=walk.id)
         if walk.section in PUBLISHING:
             (folder / "dist").mkdir()
             (folder / "dist" / filename).write_bytes(data)
         if "poetry" in walk.section:
             more |= poetry()
+    if name(walk.page) in WITH_OUTSIDE:
+        more |= empty_environment(folder)
+        filename, data = make_wheel("my-pkg", "1.0")
+        (folder / "dist").mkdir()
+        (folder / "dist" / filename).write_bytes(data)
     if name(walk.page) == TUTORIAL:
         names = ["orbitalreg", "orbitalreg-pypi", "build", "twine", "hatchling"]
         more["PIP_INDEX_URL"] = wheels.make_index(tmp_path / "index", names, TREE)
     else:
         more["PYTHONPATH"] = str(folder)  # for what `install()` puts there
-    session = Session(folder, environment(folder, **more), stands_for(folder, registry))
+    session = Session(folder, environment(folder, **more), stands_for(folder, registry, outside))
     yield session
     session.close()
     if registry is not None and walk.section in PUBLISHING:
         package = PUBLISHING[walk.section]
         assert registry.files(package)
         registry.cli("delete", f"acme/internal/{package}==1.0", "--yes")
+
+
+def empty_environment(folder: Path) -> dict[str, str]:
+    """A virtual environment, and the variables by which pip and uv install into it."""
+    subprocess.run([sys.executable, "-m", "uv", "venv", "--quiet", folder / "env"], check=True)
+    python = str(folder / "env" / "bin" / "python")
+    return {"PIP_PYTHON": python, "UV_PYTHON": python}
 
 
 def poetry() -> dict[str, str]:

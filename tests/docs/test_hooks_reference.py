@@ -12,12 +12,15 @@ from typing import Any, get_args
 import pytest
 
 from orbitalreg import hookspecs, testing
+from orbitalreg.interfaces import FormatAdapter, Upstreams
 from orbitalreg.plugins import installed_entry_points
 
 TREE = Path(__file__).parents[2]
 PAGE = (TREE / "docs" / "reference" / "hooks.md").read_text("utf-8")
 SECTIONS = {part.splitlines()[0].strip("`"): part for part in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]}
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if hasattr(hook, f"{hookspecs.GROUP}_spec")}
+
+PARTS = {FormatAdapter: {Upstreams: "upstreams"}}
 
 
 def signature(function: Callable[..., Any], name: str) -> str:
@@ -35,6 +38,15 @@ def returned(hook: Callable[..., Any]) -> type[ABC]:
 
 
 def methods(kind: type[ABC]) -> list[str]:
+    """Those that a plugin writes, with those of the parts that it may bring."""
+    return abstract(kind) + [
+        line
+        for part, name in PARTS.get(kind, {}).items()
+        for line in [signature(getattr(kind, name), name), *abstract(part)]
+    ]
+
+
+def abstract(kind: type[ABC]) -> list[str]:
     found = [(name, inspect.getattr_static(kind, name)) for name in kind.__abstractmethods__ if name != "__init__"]
     return [signature(getattr(member, "fget", member), name) for name, member in found]
 

@@ -7,33 +7,40 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote, urljoin
 
-from orbitalreg.errors import InvalidName, UploadRefused
+from orbitalreg.errors import InvalidName, UploadRefused, UpstreamFailed
 from orbitalreg.hookspecs import hookimpl
 from orbitalreg.interfaces import (
+    Answer,
     DetailPage,
     FileReply,
     FormatAdapter,
     NamesPage,
     PackagePage,
     Proposal,
+    Question,
     Route,
     TextReply,
+    Upstreams,
 )
-from orbitalreg.model import Coordinates, Inspection, Kind, Listing, Right
+from orbitalreg.model import Coordinates, Inspection, Kind, Listing, RemoteFile, RemotePage, Right
+
+NAME = r"[A-Za-z][A-Za-z0-9-]{0,40}"
+DIGEST = r"[0-9a-f]{64}"
 
 
 class ToyFormat(FormatAdapter):
     name = "toy"
 
     def normalize(self, package: str) -> str:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,40}", package):
-            raise InvalidName(f"{package!a} is no toy")
+        if not re.fullmatch(NAME, package):
+            raise InvalidName(f"{package!r} is no toy")
         return package.lower()
 
     def normalize_version(self, version: str) -> str:
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)*", version):
-            raise InvalidName(f"{version!a} is no toy version")
+            raise InvalidName(f"{version!r} is no toy version")
         return version
 
     def version_key(self, version: str) -> tuple[int, ...]:
@@ -47,7 +54,7 @@ class ToyFormat(FormatAdapter):
             raise UploadRefused(f"{filename}: {error}") from error
 
     def inspect(self, path: Path, filename: str, claims: Mapping[str, str]) -> Inspection:
-        head = path.read_bytes()[:4096].split(b"\n")[0].decode("ascii", "replace")
+        head = _head(path.read_bytes())
         if head == "hang":
             while True:
                 pass
@@ -80,8 +87,67 @@ class ToyFormat(FormatAdapter):
     def proposals(self) -> Sequence[Proposal]:
         return [Proposal("toys", Kind.LOCAL, "the team's toys")]
 
-    def usage(self, base: str) -> Sequence[tuple[str, str]]:
-        return [("Put a toy", f"curl --data-binary @ball@1.toy {base}/put/ball@1.toy")]
+    def upstreams(self) -> Upstreams:
+        return ToyUpstreams()
+
+    def usage(self, base: str, takes_uploads: bool) -> Sequence[tuple[str, str]]:
+        put = [("Put a toy", f"curl --data-binary @ball@1.toy {base}/put/ball@1.toy")]
+        return [*(put if takes_uploads else []), ("Look at a toy", f"curl {base}/of/ball/")]
+
+
+class ToyUpstreams(Upstreams):
+    """An upstream is a repository of toys on another server, and every toy there has its head beside it."""
+
+    def base(self, configured: str) -> str:
+        if not re.fullmatch(r"https?://[!-~]+", configured) or set("@?#") & set(configured):
+            raise InvalidName("write the address of a repository of toys: https://HOST/toy/PROJECT/REPO")
+        return configured.rstrip("/")
+
+    def ask_names(self, base: str) -> Question:
+        return Question(f"{base}/names/")
+
+    def read_names(self, answer: Answer) -> Sequence[str]:
+        names = answer.body.decode("ascii", "replace").splitlines()
+        if answer.content_type != "text/plain":
+            raise UpstreamFailed("what came is no list of toys")
+        return sorted({name.lower() for name in names if re.fullmatch(NAME, name)})
+
+    def ask_page(self, base: str, package: str) -> Question:
+        return Question(f"{base}/of/{package}/")
+
+    def read_page(self, answer: Answer, package: str) -> RemotePage:
+        try:
+            told = dict(json.loads(answer.body)).items()
+            files = [_remote_file(filename, facts, answer.url) for filename, facts in told]
+        except (ValueError, TypeError, RecursionError, UploadRefused) as error:
+            raise UpstreamFailed("what came is no page of toys") from error
+        return RemotePage(tuple(file for file in files if _package_of(file.filename) == package))
+
+    def ask_document(self, file: RemoteFile, kind: str) -> Question:
+        return Question(f"{file.url}.{kind}")
+
+    def may_draw(self, filename: str) -> str | None:
+        return "head"
+
+    def draw(self, stream, filename, kind):
+        return _head(stream.read(4096)).encode()
+
+
+def _remote_file(filename: str, facts: object, url: str) -> RemoteFile:
+    found = ToyFormat().parse_filename(filename)
+    place = urljoin(url, f"../../get/{found.package}/{quote(filename)}")
+    match facts:
+        case [str() | None as sha256, str() | None as yanked, {**told}] if re.fullmatch(DIGEST, sha256 or "0" * 64):
+            return RemoteFile(filename, found.version, place, None, sha256, None, told, {"head": ""}, yanked)
+    raise ValueError(f"{filename}: {facts}")
+
+
+def _package_of(filename: str) -> str:
+    return ToyFormat().parse_filename(filename).package
+
+
+def _head(body: bytes) -> str:
+    return body[:4096].split(b"\n")[0].decode("ascii", "replace")
 
 
 def _names(names: Sequence[str]) -> bytes:

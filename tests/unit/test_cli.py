@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from scripted_upstream import ScriptedUpstream, status
 
 from orbitalreg import config, machine
 from orbitalreg.assembly import default_settings
@@ -39,6 +40,22 @@ def refused(result: Result, *says: str) -> None:
         assert word in line
 
 
+REMOTES = """
+[projects.acme.repositories.near]
+format = "toy"
+kind = "remote"
+upstream = "http://127.0.0.1:9/toys"
+username = "acme"
+password = "hunter2"
+
+[projects.acme.repositories.kept]
+format = "toy"
+kind = "remote"
+upstream = "http://127.0.0.1:9/toys"
+offline = true
+"""
+
+
 def test_init_writes_a_commented_file_that_passes_check(cli: Cli, tmp_path: Path) -> None:
     result = cli("init")
     assert result.exit_code == 0
@@ -65,6 +82,33 @@ def test_init_never_overwrites(cli: Cli, tmp_path: Path) -> None:
     assert (tmp_path / "orbitalreg.toml").read_text() == "mine"
 
 
+def test_check_says_which_address_each_remote_asks(cli: Cli, configured: Path) -> None:
+    with configured.open("a") as file:
+        file.write(REMOTES)
+    told = cli("check").stdout.splitlines()
+    assert told == [
+        "upstream: acme/near asks http://127.0.0.1:9/toys",
+        "upstream: acme/kept serves its cache alone",
+        "warning: projects.acme.repositories.near.upstream: is asked without TLS, and the password goes along with "
+        "every question",
+        "the configuration is good",
+    ]
+    assert json.loads(cli("check", "--json").stdout)["upstreams"]["acme/near"] == "http://127.0.0.1:9/toys"
+
+
+def test_doctor_asks_upstreams_where_it_is_told_to(cli: Cli, configured: Path) -> None:
+    with ScriptedUpstream({"/toys/of/orbitalreg/": status(404)}) as upstream, configured.open("a") as file:
+        file.write(REMOTES.replace("http://127.0.0.1:9", upstream.url("")))
+        file.flush()
+        assert "upstream of" not in cli("doctor").stdout
+        assert upstream.requests == []
+        assert f"good  upstream of acme/near: {upstream.url('/toys')}" in cli("doctor", "--upstreams").stdout
+        assert [request.path for request in upstream.requests] == ["/toys/of/orbitalreg/"]
+        upstream.table["/toys/of/orbitalreg/"] = status(500)
+        found = json.loads(cli("doctor", "--upstreams", "--json").stdout)
+        assert [one["state"] for one in found if one["subject"] == "upstream of acme/near"] == ["warn"]
+
+
 def test_init_says_where_it_wrote_as_json(cli: Cli) -> None:
     assert json.loads(cli("init", "--json").stdout) == {"wrote": "orbitalreg.toml"}
 
@@ -73,7 +117,36 @@ def test_init_says_where_it_wrote_as_json(cli: Cli) -> None:
 def test_check_of_a_good_configuration_says_so(cli: Cli) -> None:
     result = cli("check")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "the configuration is good\n", "")
-    assert json.loads(cli("check", "--json").stdout) == {"ok": True, "detached": []}
+    assert json.loads(cli("check", "--json").stdout) == {"ok": True, "detached": [], "warnings": [], "upstreams": {}}
+
+
+def test_check_warns_of_a_guard_that_is_off(cli: Cli, configured: Path) -> None:
+    table = "\n[projects.acme.repositories.all]\nformat = 'toy'\nkind = 'virtual'\nmembers = ['toys']\nguard = false\n"
+    configured.write_text(configured.read_text() + table)
+    result = cli("check")
+    assert result.exit_code == 0
+    assert lines(result.stdout)[0].startswith("warning: projects.acme.repositories.all.guard: is off;")
+    [warning] = json.loads(cli("check", "--json").stdout)["warnings"]
+    assert warning.startswith("projects.acme.repositories.all.guard: is off;")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("local", "remote"), ("remote", "virtual"), ("virtual", "local"), ("remote", "local")]
+)
+def test_a_repository_keeps_its_kind(cli: Cli, configured: Path, before: str, after: str) -> None:
+    keys = {"local": "", "remote": "upstream = 'https://toys.example.com'", "virtual": "members = ['toys']"}
+    whole = configured.read_text()
+
+    def configure(kind: str) -> None:
+        table = f"\n[projects.acme.repositories.it]\nformat = 'toy'\nkind = '{kind}'\n{keys[kind]}\n"
+        configured.write_text(whole + table)
+
+    configure(before)
+    assert cli("packages", "acme/toys").exit_code == 0
+    configure(after)
+    says = f"acme.repositories.it: is a {before} repository of format toy and cannot become a {after} one of toy"
+    refused(cli("check"), says)
+    refused(cli("packages", "acme/toys"), says)
 
 
 def test_check_tells_every_fault_in_a_line_of_its_own(cli: Cli, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,7 @@ TOYS = "projects.acme.repositories.toys"
         ),
         (REPOSITORY + "anonymous_read = 'yes'", f"{TOYS}.anonymous_read", "'yes'", "true or false"),
         (REPOSITORY + "reuse_deleted_filenames = 1", f"{TOYS}.reuse_deleted_filenames", "1", "true or false"),
-        (REPOSITORY.replace("'local'", "'lokal'"), f"{TOYS}.kind", "'lokal'", "one of: 'local'"),
+        (REPOSITORY.replace("'local'", "'lokal'"), f"{TOYS}.kind", "'lokal'", "one of: 'local', 'remote' or 'virtual'"),
         (REPOSITORY.replace("'toy'", "7"), f"{TOYS}.format", "7", "a string"),
     ],
 )
@@ -199,6 +200,228 @@ def test_what_a_variable_stands_for_is_never_shown(text: str, monkeypatch: pytes
     [problem] = problems(text)
     assert "hunter2" not in problem
     assert "${SECRET}" in problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[projects.acme.repositories.toys]]\nformat = 'toy'\nkind = 'remote'\npassword = 'hunter2'",
+        "[projects.acme.repositories]\ntoys = [[{password = 'hunter2'}]]",
+        "[projects.acme.repositories.toys]\nformat = 'toy'\nkind = 'remote'\npassword = ['hunter2']",
+        "[projects.acme.repositories.toys]\nformat = 'toy'\nkind = 'remote'\npassword = {x = 'hunter2'}",
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_shown(text: str) -> None:
+    assert "hunter2" not in " ".join(problems(text))
+
+
+def repositories(**tables: str) -> str:
+    return "\n".join(f"[projects.acme.repositories.{name}]\nformat = 'toy'\n{keys}\n" for name, keys in tables.items())
+
+
+REMOTE = "kind = 'remote'\nupstream = 'https://toys.example.com'\n"
+LOCAL = "kind = 'local'\n"
+ALL = "projects.acme.repositories.all"
+
+
+def virtual(*members: str, more: str = "") -> str:
+    return f"kind = 'virtual'\nmembers = {list(members)}\n{more}\n"
+
+
+def test_every_key_of_a_remote_repository_is_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2\nnot this\n")
+    settings = read(
+        repositories(
+            mirror=REMOTE
+            + """
+            username = "me"
+            password_file = "secret"
+            ca_bundle = "certificates.pem"
+            proxy = "http://proxy.example.com:3128"
+            listing_ttl = "1m"
+            negative_ttl = "0s"
+            stale_for = "2d"
+            preserve = true
+            offline = true
+            connect_timeout = "1s"
+            page_timeout = "1m"
+            max_page = "1MiB"
+            min_age = "7d"
+            min_age_except = ["acme-*"]
+            freeze = 2026-10-01
+            allow = ["a*"]
+            deny = ["ab"]
+            """
+        ),
+        tmp_path,
+    )
+    [(_, found)] = settings.repositories()
+    assert (found.upstream, found.username, found.upstream_password()) == ("https://toys.example.com", "me", "hunter2")
+    assert (found.ca_bundle, found.proxy) == (tmp_path / "certificates.pem", "http://proxy.example.com:3128")
+    assert (found.listing_ttl, found.negative_ttl, found.stale_for) == (60, 0, 2 * 86400)
+    assert (found.preserve, found.offline) == (True, True)
+    assert (found.connect_timeout, found.page_timeout, found.max_page) == (1, 60, 1 << 20)
+    assert (found.min_age, found.min_age_except, found.freeze) == (7 * 86400, ("acme-*",), date(2026, 10, 1))
+    assert (found.allow, found.deny) == (("a*",), ("ab",))
+
+
+def test_a_remote_repository_has_the_documented_defaults() -> None:
+    [(_, found)] = read(repositories(mirror=REMOTE)).repositories()
+    assert (found.listing_ttl, found.stale_for, found.offline, found.preserve) == (600, None, False, False)
+    assert (found.username, found.upstream_password(), found.min_age, found.freeze) == (None, None, 0, None)
+
+
+def test_every_key_of_a_virtual_repository_is_read() -> None:
+    more = "guard = false\nmerge_upstream = ['requests']\ntolerate_failures = true\nupload_to = 'toys'\n"
+    found = dict(read(repositories(toys=LOCAL, mirror=REMOTE, all=virtual("toys", "mirror", more=more))).repositories())
+    everything = found[Address("acme", "all")]
+    assert (everything.members, everything.guard, everything.merge_upstream) == (
+        ("toys", "mirror"),
+        False,
+        ("requests",),
+    )
+    assert (everything.tolerate_failures, everything.upload_to) == (True, "toys")
+
+
+OWN = {
+    Kind.LOCAL: LOCAL,
+    Kind.REMOTE: REMOTE,
+    Kind.VIRTUAL: virtual("toys"),
+}
+WORDS = {"upstream", "username", "password", "password_file", "ca_bundle", "upload_to"}
+DURATIONS = {"listing_ttl", "negative_ttl", "stale_for", "connect_timeout", "page_timeout", "min_age"}
+LISTS = {"members", "merge_upstream", "min_age_except", "allow", "deny"}
+FLAGS = {"reuse_deleted_filenames", "preserve", "offline", "guard", "tolerate_failures"}
+VALUES = {
+    **dict.fromkeys(WORDS, "'toys'"),
+    **dict.fromkeys(DURATIONS, "'1d'"),
+    **dict.fromkeys(LISTS, "['toys']"),
+    **dict.fromkeys(FLAGS, "true"),
+    "proxy": "'http://proxy.example.com'",
+    "max_page": "'1MiB'",
+    "freeze": "2026-10-01",
+}
+
+
+def test_every_key_that_not_all_kinds_have_is_tried_below() -> None:
+    assert set(config.keys_by_kind()) == set(VALUES)
+
+
+@pytest.mark.parametrize("kind", OWN)
+@pytest.mark.parametrize("key", sorted(VALUES))
+def test_a_key_of_another_kind_is_refused_and_named(key: str, kind: Kind) -> None:
+    kinds = config.keys_by_kind()[key]
+    text = repositories(toys=LOCAL, here=f"{OWN[kind]}{key} = {VALUES[key]}")
+    if kind not in kinds:
+        told = " and ".join(kinds)
+        assert problems(text) == (
+            f"projects.acme.repositories.here.{key}: is a key of {told} repositories; this one is {kind}",
+        )
+
+
+@pytest.mark.parametrize(
+    ("tables", "problem"),
+    [
+        ({"m": "kind = 'remote'"}, "m.upstream: is missing; a remote repository has one"),
+        ({"m": REMOTE + "password = 'x'"}, "m.username: is missing; it goes with the password"),
+        (
+            {"m": REMOTE + "username = 'me'\npassword = 'x'\npassword_file = 'pyproject.toml'"},
+            "m.password_file: is given together with password; give one of them",
+        ),
+        (
+            {"m": REMOTE + "username = 'me'\npassword_file = 'nowhere'"},
+            "m.password_file: nowhere: cannot be read: No such file or directory",
+        ),
+        (
+            {"m": REMOTE + "username = 'me'\npassword_file = '/dev/null'"},
+            "m.password_file: /dev/null: its first line is empty",
+        ),
+        ({"m": REMOTE + "connect_timeout = '0s'"}, "m.connect_timeout: found '0s'; it must be at least 1"),
+        ({"m": REMOTE + "freeze = 'soon'"}, "m.freeze: found 'soon'; it must be a day such as 2026-10-01"),
+        ({"all": "kind = 'virtual'"}, "all.members: is missing; a virtual repository has at least one"),
+        ({"all": virtual()}, "all.members: is missing; a virtual repository has at least one"),
+        (
+            {"toys": LOCAL, "all": virtual("toy")},
+            "all.members.0: found 'toy'; the project has no such repository; did you mean 'toys'?",
+        ),
+        ({"toys": LOCAL, "all": virtual("toys", "toys")}, "all.members.1: found 'toys' a second time"),
+        (
+            {"toys": LOCAL, "all": virtual("toys") + "format = 'else'"},
+            "all.members.0: found 'toys'; it is of format toy, and this one of else",
+        ),
+        ({"all": virtual("all")}, "all.members: go round in a circle: all -> all"),
+        (
+            {"toys": LOCAL, "a": virtual("toys", "c"), "b": virtual("a"), "c": virtual("b")},
+            "a.members: go round in a circle: a -> c -> b -> a",
+        ),
+        *(
+            (
+                {"toys": LOCAL, "m": REMOTE, "v": virtual("m"), "all": virtual("m", "v", more=f"upload_to = '{to}'")},
+                f"all.upload_to: found '{to}'; it must be a member that is local, or virtual with an upload_to",
+            )
+            for to in ("toys", "m", "v", "nowhere", "all")
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_repository_is_named(tables: dict[str, str], problem: str) -> None:
+    text = repositories(**tables)
+    text = text.replace("format = 'toy'\n" + virtual("toys") + "format = 'else'", virtual("toys") + "format = 'else'")
+    assert problems(text) == (f"projects.acme.repositories.{problem}",)
+
+
+def test_each_circle_is_told_once() -> None:
+    tables = {"a": virtual("b"), "b": virtual("a"), "c": virtual("d"), "d": virtual("c"), "e": virtual("a")}
+    assert [problem.partition(".members")[0] for problem in problems(repositories(**tables))] == [
+        "projects.acme.repositories.a",
+        "projects.acme.repositories.c",
+    ]
+
+
+def test_a_member_of_another_project_is_none() -> None:
+    text = repositories(all=virtual("toys")) + "[projects.other.repositories.toys]\nformat='toy'\nkind='local'"
+    assert problems(text) == (f"{ALL}.members.0: found 'toys'; the project has no such repository",)
+
+
+def test_uploads_may_go_through_a_virtual_member() -> None:
+    inner = virtual("toys", more="upload_to = 'toys'")
+    read(repositories(toys=LOCAL, inner=inner, all=virtual("inner", more="upload_to = 'inner'")))
+
+
+def test_a_guard_that_is_off_is_a_warning() -> None:
+    tables = {"toys": LOCAL, "all": virtual("toys", more="guard = false"), "safe": virtual("toys")}
+    [warning] = read(repositories(**tables)).warnings()
+    assert warning.startswith(f"{ALL}.guard: is off;")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "password = 5123456",
+        "password = ['hunter2']",
+        "proxy = 'socks://me:hunter2@proxy.example.com'",
+        "upstream = ['https://me:hunter2@toys.example.com']",
+    ],
+)
+def test_what_may_be_a_secret_is_never_shown(key: str) -> None:
+    text = repositories(mirror=(REMOTE if not key.startswith("upstream") else "kind = 'remote'\n") + key)
+    [problem] = problems(text)
+    assert "hunter2" not in problem
+    assert "5123456" not in problem
+    assert "what is not shown here" in problem
+
+
+def test_a_password_is_not_shown_where_settings_are() -> None:
+    settings = read(repositories(mirror=REMOTE + "username = 'me'\npassword = 'hunter2'"))
+    assert "hunter2" not in repr(settings)
+
+
+def test_a_password_file_that_is_not_utf_8_shows_nothing_of_it(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"hunter2\xff")
+    text = repositories(mirror=REMOTE + "username = 'me'\npassword_file = 'secret'")
+    with pytest.raises(ConfigError) as caught:
+        read(text, tmp_path)
+    [problem] = caught.value.problems
+    assert problem.endswith("secret: is not UTF-8")
 
 
 def test_a_relative_path_is_relative_to_the_file(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from orbitalreg.catalog import downloads as counts
 from orbitalreg.catalog import files
-from orbitalreg.web.replies import Section, parse_range
+from orbitalreg.sources.section import Section
+from orbitalreg.web.replies import parse_range
 
 BODY = bytes(range(256)) * 40
 FILE = "/toy/acme/toys/get/ball/ball@1.toy"

@@ -17,6 +17,43 @@ def test_the_page_says_what_this_is_and_how_to_use_it(site: Any) -> None:
     assert "curl --data-binary @ball@1.toy http://falconframework.org/toy/acme/toys/put/ball@1.toy" in answer.text
 
 
+KINDS = """
+[projects.kinds.repositories.own]
+format = "toy"
+kind = "local"
+
+[projects.kinds.repositories.outside]
+format = "toy"
+kind = "remote"
+upstream = "http://127.0.0.1:9/toy/acme/toys"
+
+[projects.kinds.repositories.all]
+format = "toy"
+kind = "virtual"
+members = ["own", "outside"]
+
+[projects.kinds.repositories.both-ways]
+format = "toy"
+kind = "virtual"
+members = ["own", "outside"]
+upload_to = "own"
+"""
+
+
+@pytest.mark.parametrize(
+    ("repository", "kind", "publishes"),
+    [("own", "local", True), ("outside", "remote", False), ("all", "virtual", False), ("both-ways", "virtual", True)],
+)
+def test_only_what_takes_uploads_shows_how_to_publish(
+    repository: str, kind: str, publishes: bool, make_site: Callable[..., Any]
+) -> None:
+    site = make_site(KINDS)
+    page = site.get("/", site.token(f"kinds/{repository}:read")).text
+    assert f"<p class=note>{kind} repository, format toy</p>" in page
+    assert (f"/toy/kinds/{repository}/put/" in page) is publishes
+    assert f"/toy/kinds/{repository}/of/ball/" in page
+
+
 @pytest.mark.parametrize(
     ("grants", "seen"),
     [
@@ -77,7 +114,11 @@ def test_a_probe_answers_with_a_word_that_is_not_kept(path: str, word: str, site
     assert (answer.status_code, answer.text, answer.headers["Cache-Control"]) == (200, word, "no-store")
 
 
-@pytest.mark.parametrize("authorization", ["Bearer wrong", "Basic !", "Digest x", f"Bearer {mint('service').text}"])
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer wrong", "Basic !", "Digest x", f"Bearer {mint('service').text}"],
+    ids=["no token", "no base64", "no scheme of ours", "a token that is not known"],
+)
 def test_a_probe_does_not_look_at_credentials(authorization: str, site: Any) -> None:
     for path in ("/healthz", "/readyz"):
         assert site.get(path, None, Authorization=authorization).status_code == 200

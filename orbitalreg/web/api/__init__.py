@@ -2,9 +2,16 @@
 
 from orbitalreg.assembly import Registry
 from orbitalreg.web.api.document import PATH, Document, describe
-from orbitalreg.web.api.downloads import PackageDownloads
+from orbitalreg.web.api.downloads import DownloadsByToken, PackageDownloads
 from orbitalreg.web.api.files import FileItem, Files
-from orbitalreg.web.api.packages import PackageItem, Packages, PackageStatus
+from orbitalreg.web.api.packages import (
+    PackageExceptions,
+    PackageExplanation,
+    PackageItem,
+    PackageReservation,
+    Packages,
+    PackageStatus,
+)
 from orbitalreg.web.api.projects import ProjectItem, Projects
 from orbitalreg.web.api.repositories import Repositories, RepositoryItem
 from orbitalreg.web.api.resource import ApiResource
@@ -32,7 +39,11 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
         (_PACKAGE, PackageItem(registry)),
         (f"{_PACKAGE}/status", PackageStatus(registry)),
         (f"{_PACKAGE}/downloads", PackageDownloads(registry)),
+        (f"{_PACKAGE}/downloads/tokens", DownloadsByToken(registry)),
+        (f"{_PACKAGE}/exceptions", PackageExceptions(registry)),
+        (f"{_PACKAGE}/explanation", PackageExplanation(registry)),
         (f"{_PACKAGE}/files", Files(registry)),
+        (f"{_PACKAGE}/reservation", PackageReservation(registry)),
         (f"{_PACKAGE}/versions", Versions(registry)),
         (_VERSION, VersionItem(registry)),
         (f"{_VERSION}/yank", VersionYank(registry)),

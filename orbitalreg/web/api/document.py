@@ -27,6 +27,9 @@ FIELDS = {
     "filename": "A file's name.",
     "token": "A token's id, never its text.",
 }
+_FACETS = ("yank", "rotate", "status", "downloads/tokens", "exceptions", "explanation", "reservation")
+"""What is no thing of its own but something about the one before it."""
+
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 TEXT = (
     "Reads need the right `read` (of a repository that anybody may read, no token), changes what each operation says. "
@@ -114,7 +117,7 @@ def _operation(template: str, stated: Operation, components: _Components) -> dic
     words = [part for part in template.removeprefix("/api/v1/").replace(".", "/").split("/") if "{" not in part]
     told: dict[str, Any] = {
         "operationId": "-".join([stated.handler.__name__, *words]),
-        "tags": [words[-1] if words[-1] not in ("yank", "rotate", "status") else words[-2]],
+        "tags": [words[-2] if {words[-1], "/".join(words[-2:])} & {*_FACETS} else words[-1]],
         "summary": stated.summary,
         "x-right": str(stated.right if isinstance(stated.right, Right) else stated.right.value),
         "parameters": [*_fields(template), *_parameters(stated)],
@@ -175,7 +178,7 @@ def _responses(template: str, stated: Operation, components: _Components) -> dic
     if stated.right not in (Access.PUBLIC, Right.READ):
         refusals.add(HTTPStatus.FORBIDDEN)
     if stated.method != "GET":
-        refusals.add(HTTPStatus.LENGTH_REQUIRED)
+        refusals |= {HTTPStatus.LENGTH_REQUIRED, HTTPStatus.CONFLICT}
     if stated.body is not None:
         refusals.add(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     problem = {PROBLEM_JSON: {"schema": components.refer(Problem, "serialization")}}
@@ -183,7 +186,10 @@ def _responses(template: str, stated: Operation, components: _Components) -> dic
     return {
         str(stated.status.value): {"description": stated.status.phrase, "content": answer},
         **{str(status.value): {"description": status.phrase, "content": problem} for status in sorted(refusals)},
-        "5XX": {"description": "The server is busy (503), is full (507) or failed", "content": problem},
+        "5XX": {
+            "description": "The server is busy (503), is full (507) or failed, or an upstream did (502)",
+            "content": problem,
+        },
     }
 
 

@@ -18,6 +18,7 @@ K = TypeVar("K")
 
 NameKey = str
 TimeKey = tuple[Microseconds, str]
+IdKey = tuple[str, str]
 
 MAX_INSTANT = 1 << 62
 
@@ -72,6 +73,13 @@ def time_key(value: Any) -> TimeKey:
     if not (isinstance(value, list) and len(value) == 2 and type(value[0]) is int and abs(value[0]) < MAX_INSTANT):
         raise ValueError("no time")
     return value[0], name_key(value[1])
+
+
+def id_key(value: Any) -> IdKey:
+    """Raises `ValueError`."""
+    if not (isinstance(value, list) and len(value) == 2):
+        raise ValueError("no pair")
+    return name_key(value[0]), name_key(value[1])
 
 
 def _encoded(key: object) -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from orbitalreg.assembly import Registry
 from orbitalreg.errors import InvalidName, Malformed, TooLarge
-from orbitalreg.inventory import Inventory
+from orbitalreg.inventory import Inventory, inventory_of
 from orbitalreg.model import Address, Identity, Repository, Right
 from orbitalreg.serving.limits import ASK_ABOVE
 from orbitalreg.web.auth import Access, ProjectTarget, Target
@@ -136,7 +136,7 @@ class RepositoryResource(ApiResource):
     def _inventory(self, req: falcon.Request) -> Inventory:
         repository = self._repository(req)
         adapter = self._registry.formats[repository.format]
-        return Inventory(self._registry.catalog, self._registry.source(repository), adapter)
+        return inventory_of(self._registry.catalog, self._registry.sources.governed[repository.address], adapter)
 
 
 def repositories_of(registry: Registry, project: str) -> tuple[Repository, ...]:

@@ -16,9 +16,11 @@ from orbitalreg.interfaces import (
     Publisher,
     Route,
     TextReply,
+    Upstreams,
 )
 from orbitalreg.model import Coordinates, Inspection, Kind, Right
 from orbitalreg_pypi import filenames, inspection, json_api, negotiation, pages, uploads
+from orbitalreg_pypi.upstream import SimpleUpstreams
 
 SIMPLE_ROOT = "../../"
 PRECHECK_ROOT = "../../../"
@@ -81,21 +83,32 @@ class PyPIFormat(FormatAdapter):
         return uploads.upload(request, publisher)
 
     def proposals(self) -> Sequence[Proposal]:
-        return [Proposal("internal", Kind.LOCAL, "the packages that this team publishes")]
-
-    def usage(self, base: str) -> Sequence[tuple[str, str]]:
-        scheme, _, rest = base.partition("://")
         return [
-            (
-                "Publish with twine",
-                f"twine upload --repository-url {base}/legacy/ \\\n"
-                "    --username __token__ --password $ORBITALREG_TOKEN dist/*",
-            ),
-            (
-                "Install with pip",
-                f"pip install --index-url {scheme}://__token__:$ORBITALREG_TOKEN@{rest}/simple/ my-pkg",
+            Proposal("internal", Kind.LOCAL, "the packages that this team publishes"),
+            Proposal("pypi-remote", Kind.REMOTE, "the public index, cached", {"upstream": "pypi"}),
+            Proposal(
+                "all-libs",
+                Kind.VIRTUAL,
+                "both at one address: what the team publishes hides public packages of the same name",
+                {"members": ["internal", "pypi-remote"]},
             ),
         ]
+
+    def upstreams(self) -> Upstreams:
+        return SimpleUpstreams()
+
+    def usage(self, base: str, takes_uploads: bool) -> Sequence[tuple[str, str]]:
+        scheme, _, rest = base.partition("://")
+        publish = (
+            "Publish with twine",
+            f"twine upload --repository-url {base}/legacy/ \\\n"
+            "    --username __token__ --password $ORBITALREG_TOKEN dist/*",
+        )
+        install = (
+            "Install with pip",
+            f"pip install --index-url {scheme}://__token__:$ORBITALREG_TOKEN@{rest}/simple/ my-pkg",
+        )
+        return [publish, install] if takes_uploads else [install]
 
 
 def _package_page(content_type: str, root: str) -> PackagePage:

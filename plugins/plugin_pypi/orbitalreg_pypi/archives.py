@@ -48,7 +48,10 @@ def expansion_limit(size: int, at_most: int = MAX_EXPANSION) -> int:
 
 
 class Entry(NamedTuple):
-    """A member by the central directory. `packed` is its size in the archive, `size` that of its content."""
+    """A member by the central directory. `packed` is its size in the archive, `size` that of its content.
+
+    `kind` is that in its Unix mode, 0 where none is told.
+    """
 
     name: str
     raw_name: bytes
@@ -58,6 +61,7 @@ class Entry(NamedTuple):
     packed: int
     size: int
     offset: int
+    kind: int
 
     @property
     def is_folder(self) -> bool:
@@ -70,32 +74,59 @@ class _End(NamedTuple):
     offset: int
 
 
+class ZipDirectory:
+    """A zip by its central directory: what the other members hold, and what lies between them, is not looked at.
+
+    For files that others have published, and that may be read from afar.
+    """
+
+    def __init__(self, file: RawIOBase) -> None:
+        """Read the directory of the archive that `file` holds, unbuffered. Raises `UploadRefused`."""
+        self.size = file.seek(0, SEEK_END)
+        end = _find_end(file, self.size)
+        self.stop = end.offset
+        self.members = list(_entries(_take(file, end.offset, end.size), end.number))
+        self._file = file
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The whole of a member, verified. Raises `UploadRefused` above `limit` bytes, and unless there is just one."""
+        entries = [entry for entry in self.members if entry.name == name]
+        if len(entries) != 1:
+            refuse(f"it has {len(entries) or 'no'} entries {quoted(name)}, in place of one")
+        _check_entry(entries[0])
+        return _read(self._file, entries[0], limit)
+
+
 class ZipArchive:
     """A zip that passed every check; `entries` by name, folders with their final slash."""
 
     def __init__(self, file: RawIOBase) -> None:
         """Check the archive that `file` holds, unbuffered. Raises `UploadRefused`."""
-        size = file.seek(0, SEEK_END)
-        end = _find_end(file, size)
-        entries = sorted(_entries(_take(file, end.offset, end.size), end.number), key=lambda entry: entry.offset)
-        if sum(entry.size for entry in entries) > expansion_limit(size):
-            refuse(f"it would expand to more than {expansion_limit(size)} bytes")
+        directory = ZipDirectory(file)
+        entries = sorted(directory.members, key=lambda entry: entry.offset)
+        for entry in entries:
+            _check_entry(entry)
+        if sum(entry.size for entry in entries) > expansion_limit(directory.size):
+            refuse(f"it would expand to more than {expansion_limit(directory.size)} bytes")
         check_entry_names(entry.name for entry in entries)
-        _check_layout(file, entries, end.offset)
+        _check_layout(file, entries, directory.stop)
         self._file = file
         self.entries = {entry.name: entry for entry in entries}
 
     def read(self, name: str, limit: int) -> bytes:
         """The whole of an existing member, verified. Raises `UploadRefused` above `limit` bytes, packed or not."""
-        entry = self.entries[name]
-        if max(entry.size, entry.packed) > limit:
-            refuse(f"its entry {quoted(name)} is larger than {limit} bytes")
-        start = _check_local(self._file, entry)
-        is_stored = entry.method == _STORED
-        data = _take(self._file, start, entry.size) if is_stored else b"".join(_inflate(self._file, start, entry))
-        if zlib.crc32(data) != entry.crc:
-            refuse(f"its entry {quoted(name)} does not have the checksum declared")
-        return data
+        return _read(self._file, self.entries[name], limit)
+
+
+def _read(file: RawIOBase, entry: Entry, limit: int) -> bytes:
+    if max(entry.size, entry.packed) > limit:
+        refuse(f"its entry {quoted(entry.name)} is larger than {limit} bytes")
+    start = _check_local(file, entry)
+    is_stored = entry.method == _STORED
+    data = _take(file, start, entry.size) if is_stored else b"".join(_inflate(file, start, entry))
+    if zlib.crc32(data) != entry.crc:
+        refuse(f"its entry {quoted(entry.name)} does not have the checksum declared")
+    return data
 
 
 def _inflate(file: RawIOBase, start: int, entry: Entry) -> Iterator[bytes]:
@@ -195,8 +226,7 @@ def _entry(directory: bytes, at: int) -> tuple[Entry, int]:
     extra = directory[name_end:extra_end]
     if extra or _FULL_32 in (size, packed, offset):
         size, packed, offset = _extended(extra, name, raw_name, (size, packed, offset))
-    entry = Entry(name, raw_name, flags, method, crc, packed, size, offset)
-    _check_entry(entry, mode >> 16 & 0o170000)
+    entry = Entry(name, raw_name, flags, method, crc, packed, size, offset, mode >> 16 & 0o170000)
     return entry, extra_end + comment_size
 
 
@@ -233,13 +263,13 @@ def _extra_fields(extra: bytes, name: str) -> dict[int, bytes]:
     return fields
 
 
-def _check_entry(entry: Entry, kind: int) -> None:
+def _check_entry(entry: Entry) -> None:
     told = f"its entry {quoted(entry.name)}"
     if entry.flags & ~_FLAGS_ALLOWED:
         refuse(f"{told} is encrypted or has flags that are not supported")
     if entry.method not in (_STORED, _DEFLATED):
         refuse(f"{told} is compressed by method {entry.method}: only stored and deflate are allowed")
-    if kind not in _FILE_MODES and not (kind == _FOLDER_MODE and entry.is_folder):
+    if entry.kind not in _FILE_MODES and not (entry.kind == _FOLDER_MODE and entry.is_folder):
         refuse(f"{told} is a link or a special file")
     if entry.is_folder and entry.size:
         refuse(f"{told} is a folder with content")

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NoReturn
 
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
@@ -125,6 +126,85 @@ def _sdist(filename: str, extension: str) -> tuple[str, str]:
         ) from error
     name, _, version = filename.removesuffix(extension).rpartition("-")
     return name, version
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignName:
+    """What the name of a file on somebody else's page says; `version` and `filetype` are empty where it tells none."""
+
+    version: str
+    filetype: str
+
+
+class ForeignNames:
+    """Reads the names of the files of one package as others publish them: odd ones too, as installers do."""
+
+    def __init__(self, package: str) -> None:
+        """`package` is in normal form."""
+        self._package = re.compile("[-_.]+".join(package.split("-")), re.ASCII | re.IGNORECASE)
+
+    def read(self, filename: str) -> ForeignName | None:
+        """None for a file of another package, and for a name that none may have."""
+        match = self._package.match(filename)
+        if match is None or filename[match.end() :][:1] not in _SEPARATORS or not _is_sound(filename):
+            return None
+        if filename.endswith(".whl"):
+            return self._wheel(filename)
+        for extension in _FOREIGN_SDISTS:
+            if filename.endswith(extension):
+                return self._sdist(filename.removesuffix(extension), match.end())
+        return ForeignName("", _OTHER_TYPES.get(filename.rpartition(".")[2], ""))
+
+    def _wheel(self, filename: str) -> ForeignName | None:
+        name, *parts = filename.removesuffix(".whl").split("-")
+        if len(parts) not in (4, 5) or (len(parts) == 5 and not parts[1][:1].isdigit()):
+            return ForeignName("", "bdist_wheel")
+        if not self._package.fullmatch(name):
+            return None
+        return ForeignName(_version_or_none(parts[0]), "bdist_wheel")
+
+    def _sdist(self, stem: str, name_end: int) -> ForeignName | None:
+        """Split after the package's name, since `demo-1.0-1` has a version with a hyphen."""
+        version = _version_or_none(stem[name_end + 1 :]) if stem[name_end : name_end + 1] == "-" else ""
+        if not version and _version_or_none(stem.rpartition("-")[2]) and "-" in stem:
+            return None  # `demo-extra-1.0`, which is another package's
+        return ForeignName(version, "sdist")
+
+
+# What installers take for an sdist, in any time.
+_FOREIGN_SDISTS = (
+    *(".tar.gz", ".zip", ".tgz", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tar.lzma", ".tar.lz", ".tlz", ".tar.zst"),
+    *(".tar.Z", ".tar"),
+)
+_OTHER_TYPES = {
+    "egg": "bdist_egg",
+    "exe": "bdist_wininst",
+    "msi": "bdist_msi",
+    "rpm": "bdist_rpm",
+    "deb": "bdist_dumb",
+    "dmg": "bdist_dmg",
+}
+_SEPARATORS = ("-", "_", ".")
+
+
+def _is_sound(filename: str) -> bool:
+    """Whether it can be a segment of an address, and a line in a log."""
+    return (
+        len(filename) <= MAX_FILENAME
+        and filename.isascii()
+        and filename.isprintable()
+        and not {"/", "\\"} & set(filename)
+        and filename == filename.strip()
+    )
+
+
+@lru_cache(maxsize=4096)
+def _version_or_none(text: str) -> str:
+    """The normal form, or an empty text for what is no version."""
+    try:
+        return normalize_version(text)
+    except InvalidName:
+        return ""
 
 
 def entry_key(name: str) -> str:

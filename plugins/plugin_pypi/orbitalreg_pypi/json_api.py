@@ -23,11 +23,11 @@ Document = Callable[[File, str], bytes]
 
 
 def package(listing: Listing, base: str, document: Document) -> bytes:
-    """The page. Raises `NotFound` for a package that offers no file."""
-    files = pages.in_order(listing)
+    """The page, without files whose name tells no version. Raises `NotFound` for a package that offers no other."""
+    files = [file for file in pages.in_order(listing) if file.version]
     newest = newest_version(files)
     if newest is None:
-        raise NotFound(f"{listing.package} offers no file")
+        raise NotFound(f"{listing.package} offers no file of a version")
     latest = [file for file in files if file.version == newest]
     releases: dict[str, list[dict[str, Any]]] = {}
     for file in files:
@@ -53,7 +53,7 @@ def _file(file: File, base: str) -> dict[str, Any]:
     return {
         "filename": file.filename,
         "url": pages.file_url(file, f"{base}/"),
-        "digests": {"sha256": file.sha256},
+        "digests": {} if file.sha256 is None else {"sha256": file.sha256},
         "size": file.size,
         "packagetype": file.attributes.get("filetype"),
         "python_version": _python_tag(file.filename) if is_wheel else "source",
@@ -93,7 +93,7 @@ def _info(latest: Sequence[File], base: str, document: Document) -> dict[str, An
         "license_expression": said.get("license_expression"),
         "license_files": said.get("license_files"),
         "classifiers": said.get("classifiers", []),
-        "requires_dist": list(speaker.requirements) or None,
+        "requires_dist": list(speaker.requirements) or said.get("requires_dist"),
         "requires_python": speaker.attributes.get("requires_python"),
         "provides_extra": said.get("provides_extra"),
         "home_page": said.get("home_page"),

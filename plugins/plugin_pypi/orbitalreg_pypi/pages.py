@@ -59,7 +59,7 @@ def package_json(root: str) -> Callable[[Listing], bytes]:
                 "meta": {"api-version": API_VERSION},
                 "name": listing.package,
                 "project-status": _without_none(status=str(listing.status.name), reason=listing.status.reason),
-                "versions": list(dict.fromkeys(file.version for file in files)),
+                "versions": list(dict.fromkeys(file.version for file in files if file.version)),
                 "files": [_file_json(file, root) for file in files],
             }
         )
@@ -68,12 +68,12 @@ def package_json(root: str) -> Callable[[Listing], bytes]:
 
 
 def _file_json(file: File, root: str) -> dict[str, Any]:
-    core_metadata = {"sha256": file.documents[METADATA]} if METADATA in file.documents else False
+    core_metadata = {"sha256": digest} if (digest := file.documents.get(METADATA)) else METADATA in file.documents
     return {
         "filename": file.filename,
         "url": file_url(file, root),
-        "hashes": {"sha256": file.sha256},
-        "size": file.size,
+        "hashes": _without_none(sha256=file.sha256),
+        **({} if file.size is None else {"size": file.size}),
         "upload-time": upload_time(file.uploaded_at),
         "requires-python": file.attributes.get("requires_python"),
         "yanked": False if file.yanked is None else file.yanked or True,
@@ -81,7 +81,7 @@ def _file_json(file: File, root: str) -> dict[str, Any]:
         "dist-info-metadata": core_metadata,
         "data-dist-info-metadata": core_metadata,
         "gpg-sig": False,
-        "provenance": None,
+        "provenance": file.attributes.get("provenance"),
     }
 
 
@@ -112,18 +112,21 @@ def _anchor(file: File, root: str) -> Markup:
     if file.yanked is not None:
         attributes["data-yanked"] = file.yanked
     if METADATA in file.documents:
-        digest = f"sha256={file.documents[METADATA]}"
-        attributes |= {"data-core-metadata": digest, "data-dist-info-metadata": digest}
+        digest = file.documents[METADATA]
+        told = f"sha256={digest}" if digest else "true"
+        attributes |= {"data-core-metadata": told, "data-dist-info-metadata": told}
+    if provenance := file.attributes.get("provenance"):
+        attributes["data-provenance"] = provenance
     return _ANCHOR.format(
-        href=f"{file_url(file, root)}#sha256={file.sha256}",
+        href=file_url(file, root) + ("" if file.sha256 is None else f"#sha256={file.sha256}"),
         attributes=Markup("").join(_ATTRIBUTE.format(name=name, value=value) for name, value in attributes.items()),
         text=file.filename,
     )
 
 
 def in_order(listing: Listing) -> list[File]:
-    """Oldest version first, as pip's own tools list them; by filename within a version."""
-    keys = {version: Version(version) for version in {file.version for file in listing.files}}
+    """Oldest version first, as pip's own tools list them, files without one last; by filename within a version."""
+    keys = {version: (not version, Version(version or "0")) for version in {file.version for file in listing.files}}
     return sorted(listing.files, key=lambda file: (keys[file.version], file.filename))
 
 

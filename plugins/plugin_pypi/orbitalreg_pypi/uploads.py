@@ -107,21 +107,21 @@ def _keep(fields: dict[str, str], name: str, part: BodyPart) -> None:
     limit = FIELDS[name]
     raw = part.stream.read(limit + 1)
     if len(raw) > limit:
-        raise UploadRefused(f"the form's field {name!a} is longer than {limit} bytes")
+        raise UploadRefused(f"the form's field {name!r} is longer than {limit} bytes")
     try:
         value = raw.decode().strip()
     except UnicodeDecodeError:
-        raise UploadRefused(f"the form's field {name!a} is not UTF-8") from None
+        raise UploadRefused(f"the form's field {name!r} is not UTF-8") from None
     if value in ABSENT:
         return
     if fields.setdefault(name, value) != value:
-        raise UploadRefused(f"the form's field {name!a} is given twice, with different values")
+        raise UploadRefused(f"the form's field {name!r} is given twice, with different values")
 
 
 def _check_protocol(fields: Mapping[str, str]) -> None:
     action = fields.get(":action")
     if action in RETIRED_ACTIONS:
-        raise Gone(f"the action {action!a} is not offered any more; upload files with 'file_upload'")
+        raise Gone(f"the action {action!r} is not offered any more; upload files with 'file_upload'")
     if action != "file_upload":
         raise UploadRefused("the form's field ':action' must be 'file_upload'")
     if fields.get("protocol_version") != "1":

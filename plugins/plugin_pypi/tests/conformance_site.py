@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -95,10 +94,11 @@ def basic(user: str, secret: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, and the command line beside it."""
+    """A running server, the command line beside it, and a token for each of `GRANTS`."""
 
     url: str
     config: Path
+    tokens: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str) -> str:
         """An `orbitalreg` command on the server's configuration; its standard output."""
@@ -107,18 +107,25 @@ class Server:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    @cache  # noqa: B019 - one server lives as long as the tests
-    def token(self, right: str) -> str:
-        return self.run("token", "create", f"conformance-{right}", "--grant", GRANTS[right]).strip()
+    def new_tokens(self) -> dict[str, str]:
+        return {
+            right: self.run("token", "create", f"conformance-{right}", "--grant", grant).strip()
+            for right, grant in GRANTS.items()
+        }
 
 
 @dataclass(frozen=True)
 class Site:
-    """A repository as clients see it. Reads go to `address`, of any kind; uploads and commands to `local` behind it."""
+    """A repository as clients see it: reads go to `address` on `server`, of any kind.
+
+    Uploads go to `publish_address` on `behind`, and commands to `local` there, the local repository that holds them.
+    """
 
     server: Server
     address: str
+    behind: Server
     local: str
+    publish_address: str
     is_open: bool
 
     @property
@@ -128,12 +135,12 @@ class Site:
 
     @property
     def publish_base(self) -> str:
-        """The URL of the local repository that takes the uploads."""
-        return f"{self.server.url}/pypi/{self.local}"
+        """The URL of the repository that takes the uploads."""
+        return f"{self.behind.url}/pypi/{self.publish_address}"
 
     def token(self, right: str) -> str:
         """A token that holds `right`; one of `GRANTS`."""
-        return self.server.token(right)
+        return self.server.tokens[right]
 
     def credentials(self, right: str) -> dict[str, str]:
         return basic("__token__", self.token(right))
@@ -170,7 +177,7 @@ class Site:
         headers: Mapping[str, str] | None = None,
         **changes: str | None,
     ) -> Answer:
-        """Post the form of this file to the local repository; `changes` replace its fields, None leaves one out."""
+        """Post the form of this file where uploads go; `changes` replace its fields, None leaves one out."""
         chosen = form(filename, content, **changes) if parts is None else parts
         return self.post(encode(chosen), right=right, path=path, headers=headers)
 
@@ -195,7 +202,7 @@ class Site:
 
     def run(self, command: str, package: str, *arguments: str) -> None:
         """An `orbitalreg` command about a package (or `NAME==VERSION`) of the local repository."""
-        self.server.run(command, f"{self.local}/{package}", *arguments)
+        self.behind.run(command, f"{self.local}/{package}", *arguments)
 
     def page(self, name: str) -> Any:
         """The package's page, from JSON."""

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from orbitalreg_pypi.filenames import (
     MAX_NAME,
     MAX_VERSION,
+    ForeignName,
+    ForeignNames,
     ParsedFilename,
     entry_key,
     normalize,
@@ -156,3 +158,45 @@ def assert_one_line(reason: str) -> None:
     assert len(reason) < 700
     assert reason.isascii()
     assert reason.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("filename", "version", "filetype"),
+    [
+        ("demo_pkg-1.0-py3-none-any.whl", "1.0", "bdist_wheel"),
+        ("Demo.Pkg-1.0-1-cp311-cp311-linux_x86_64.whl", "1.0", "bdist_wheel"),
+        ("demo_pkg-1.0+ubuntu_1-py3-none-any.whl", "1.0+ubuntu.1", "bdist_wheel"),
+        ("demo_pkg-one-py3-none-any.whl", "", "bdist_wheel"),
+        ("demo_pkg-1.0-x-py3-none-any.whl", "", "bdist_wheel"),
+        ("demo_pkg-1.0.whl", "", "bdist_wheel"),
+        ("demo-pkg-1.0.tar.gz", "1.0", "sdist"),
+        ("demo-pkg-1.0-1.tar.gz", "1.0.post1", "sdist"),
+        ("DEMO.PKG-v1.0.tgz", "1.0", "sdist"),
+        ("demo-pkg-1.0.tar.bz2", "1.0", "sdist"),
+        ("demo--pkg-1.0.zip", "1.0", "sdist"),
+        ("demo-pkg-final.tar.gz", "", "sdist"),
+        ("demo-pkg.tar.gz", "", "sdist"),
+        ("demo_pkg_1.0.tar.gz", "", "sdist"),
+        ("demo_pkg-1.0-py2.7.egg", "", "bdist_egg"),
+        ("demo-pkg-1.0.win32.exe", "", "bdist_wininst"),
+        ("demo-pkg-1.0.unknown", "", ""),
+    ],
+)
+def test_what_a_foreign_filename_says(filename: str, version: str, filetype: str) -> None:
+    assert ForeignNames("demo-pkg").read(filename) == ForeignName(version, filetype)
+
+
+@given(NAMES, VERSIONS, st.sampled_from([".tar.gz", ".zip", "-py3-none-any.whl"]))
+def test_a_foreign_filename_that_might_be_uploaded_says_what_an_upload_says(name: str, version: str, end: str) -> None:
+    filename = f"{name.replace('-', '_')}-{version}{end}"
+    try:
+        parsed = parse_filename(filename)
+    except UploadRefused:
+        return
+    assert ForeignNames(parsed.package).read(filename) == ForeignName(parsed.version, parsed.filetype)
+
+
+@given(st.text(max_size=40) | NAMES.map(lambda name: f"demo-pkg{name}"))
+def test_any_text_is_a_foreign_filename_or_none(filename: str) -> None:
+    found = ForeignNames("demo-pkg").read(filename)
+    assert found is None or (filename.isascii() and filename.isprintable() and not set("/\\") & set(filename))

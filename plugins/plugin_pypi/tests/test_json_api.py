@@ -1,6 +1,7 @@
 """The older JSON page: on the wire, and of any listing."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from orbitalreg_pypi import json_api
 from packaging.version import Version
 
-from orbitalreg.errors import NotFound
+from orbitalreg.errors import Busy, NotFound, UploadRefused, UpstreamFailed, Withheld
 from orbitalreg.model import File, Listing
 
 BASE = "https://registry.example.com/pypi/acme/internal"
@@ -243,3 +244,32 @@ def test_every_file_is_told_once(drawn: list[tuple[int, bool]]) -> None:
         sorted(file.filename for file in files)
     )
     assert list(told["releases"]) == sorted(told["releases"], key=Version)
+
+
+# --- what other servers do not tell -----------------------------------------------------------------------------------
+
+
+def test_of_a_file_from_elsewhere_only_what_is_known_is_told() -> None:
+    foreign = replace(file_of("1.0"), sha256=None, size=None, documents={"metadata": ""}, attributes={})
+    document = metadata("ball", "1.0", extra="Requires-Dist: idna>=3\n")
+    told = json.loads(json_api.package(Listing("ball", (foreign,), "1"), BASE, lambda file, kind: document))
+    (file,) = told["urls"]
+    assert (file["digests"], file["size"], file["packagetype"]) == ({}, None, None)
+    assert told["info"]["requires_dist"] == ["idna>=3"]
+
+
+def test_files_whose_names_tell_no_version_are_of_no_release() -> None:
+    odd = replace(file_of("1.0"), version="", filename="ball-9.egg", attributes={"filetype": "bdist_egg"})
+    told = json.loads(json_api.package(Listing("ball", (odd, file_of("1.0")), "1"), BASE, gone))
+    assert list(told["releases"]) == ["1.0"] and told["info"]["version"] == "1.0"
+    with pytest.raises(NotFound):
+        json_api.package(Listing("ball", (odd,), "1"), BASE, gone)
+
+
+@pytest.mark.parametrize("error", [UpstreamFailed, UploadRefused, Withheld, Busy])
+def test_metadata_that_does_not_come_costs_only_itself(error: type[Exception]) -> None:
+    def fails(file: File, kind: str) -> bytes:
+        raise error("not now")
+
+    told = json.loads(json_api.package(Listing("ball", (file_of("1.0"),), "1"), BASE, fails))
+    assert told["info"]["summary"] is None and len(told["urls"]) == 1

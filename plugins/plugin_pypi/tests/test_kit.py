@@ -61,4 +61,5 @@ class TestPyPI(BaseFormatAdapterContract):
                 "application/vnd.pypi.simple.v1+html",
                 "application/vnd.pypi.simple.v1+json",
             ],
+            upstream="/simple",
         )

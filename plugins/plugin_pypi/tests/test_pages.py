@@ -193,3 +193,33 @@ def test_upload_time_is_exact_to_the_microsecond(at: int) -> None:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", text)
     read = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
     assert (read - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) == at
+
+
+def test_what_is_not_known_of_a_file_is_not_told() -> None:
+    listing = listing_of(sha256=None, size=None, filename="demo-1.0-py3-none-any.whl", documents={"metadata": ""})
+    (said,) = as_json(listing)["files"]
+    assert said["hashes"] == {}
+    assert "size" not in said
+    assert said["core-metadata"] is said["dist-info-metadata"] is said["data-dist-info-metadata"] is True
+    (anchor,) = as_html(listing).anchors
+    assert anchor.href == "../../files/demo/demo-1.0-py3-none-any.whl"
+    assert anchor.attributes["data-core-metadata"] == anchor.attributes["data-dist-info-metadata"] == "true"
+
+
+def test_provenance_is_passed_on() -> None:
+    url = "https://packages.example.com/integrity/demo?a=1&b=2"
+    listing = listing_of(attributes={"provenance": url})
+    assert as_json(listing)["files"][0]["provenance"] == url
+    assert as_html(listing).anchors[0].attributes["data-provenance"] == url
+    without = listing_of()
+    assert as_json(without)["files"][0]["provenance"] is None
+    assert "data-provenance" not in as_html(without).anchors[0].attributes
+
+
+def test_files_whose_names_tell_no_version_come_last_and_are_of_no_version() -> None:
+    odd = listing_of(version="", filename="demo-0.1-py2.7.egg").files
+    listing = Listing("demo", (*odd, *listing_of().files), "1")
+    said = as_json(listing)
+    assert [file["filename"] for file in said["files"]] == ["demo-1.0.tar.gz", "demo-0.1-py2.7.egg"]
+    assert [anchor.text for anchor in as_html(listing).anchors] == ["demo-1.0.tar.gz", "demo-0.1-py2.7.egg"]
+    assert said["versions"] == ["1.0"]

@@ -1,49 +1,28 @@
-"""What one repository holds, told page by page: what the API and the command line show of it.
+"""The inventory of a local repository: rows, asked for by their keys."""
 
-Every list takes the key of the last thing told, and goes on after it: a key never changes while its thing exists, so
-that what is published or deleted meanwhile makes nobody miss what was there before.
-"""
-
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Mapping, Sequence
 
 from orbitalreg.catalog import Catalog, downloads, files, versions
 from orbitalreg.errors import NotFound
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.model import File, Microseconds
+from orbitalreg.inventory.common import EVERYTHING, START, Inventory, TimeKey, counted, since
+from orbitalreg.model import Address, File
 from orbitalreg.sources import LocalSource
-from orbitalreg.summaries import (
-    DayCount,
-    Downloads,
-    FileSummary,
-    PackageDetail,
-    PackageSummary,
-    RepositorySummary,
-    VersionSummary,
-    at,
-)
-
-TimeKey = tuple[Microseconds, str]
-
-START: TimeKey = versions.START
-EVERYTHING = 1 << 30
+from orbitalreg.summaries import Downloads, FileSummary, PackageDetail, PackageSummary, VersionSummary, at
 
 
-class Inventory:
-    """The things of one repository. Made for each request; every call sees every commit before it."""
+class LocalInventory(Inventory):
+    """`Inventory` over the catalog."""
 
     def __init__(self, catalog: Catalog, source: LocalSource, adapter: FormatAdapter) -> None:
-        self._catalog = catalog
+        super().__init__(catalog, adapter)
         self._source = source
-        self._adapter = adapter
 
-    def repository(self) -> RepositorySummary:
-        found = self._source.repository
-        address = found.address
-        return RepositorySummary(address.project, address.repository, found.format, found.kind, found.anonymous_read)
+    @property
+    def holders(self) -> Mapping[str, Address]:
+        return {self._source.repository.id: self._source.repository.address}
 
     def packages(self, after: str = "", limit: int = EVERYTHING) -> list[PackageSummary]:
-        """Those whose names come after `after`, in byte order."""
         rows = self._source.packages_after(after, limit)
         counts = versions.file_counts(self._catalog.read(), [row.id for row in rows if row.status.offers_files])
         return [
@@ -60,7 +39,6 @@ class Inventory:
         ]
 
     def package(self, name: str) -> PackageDetail:
-        """Raises `NotFound`."""
         row = self._source.package(name)
         shown = versions.file_counts(self._catalog.read(), [row.id])[row.id] if row.status.offers_files else {}
         ordered = sorted(shown, key=self._adapter.version_key)
@@ -70,43 +48,34 @@ class Inventory:
         )
 
     def versions(self, package: str, after: TimeKey = START, limit: int = EVERYTHING) -> list[VersionSummary]:
-        """Those after (published at, version), in the order in which they appeared. Raises `NotFound`."""
         return [_version(row) for row in self._source.versions_after(package, after, limit)]
 
     def version(self, package: str, version: str) -> VersionSummary:
-        """Raises `NotFound`."""
         return _version(self._source.version(package, version))
 
     def files(
         self, package: str, version: str | None = None, after: TimeKey = START, limit: int = EVERYTHING
     ) -> list[FileSummary]:
-        """Those after (published at, id), oldest first. Raises `NotFound`, for a `version` that is not there too."""
         if version is not None:
             self._source.version(package, version)
         return self._files(self._source.files_after(package, version, after, limit))
 
     def file(self, package: str, version: str, filename: str) -> FileSummary:
-        """Raises `NotFound`."""
         file = self._source.file(package, filename)
         if file.version != version:
-            raise NotFound(f"{self._source.repository.address}/{package}=={version} has no file {filename!a}")
+            raise NotFound(f"{self._source.repository.address}/{package}=={version} has no file {filename!r}")
         return self._files([file])[0]
 
     def downloads(self, package: str, version: str | None, filename: str | None, days: int) -> Downloads:
-        """Of a package, one version or one file; by day for the last so many, today's included. Raises `NotFound`."""
         row = self._source.package(package)
         if filename is not None and version is not None:
             self.file(package, version, filename)
         elif version is not None:
             self._source.version(package, version)
         db = self._catalog.read()
-        since = (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
-        return Downloads(
+        return counted(
             downloads.total(db, row.id, version, filename),
-            [
-                DayCount(date.fromisoformat(day), count)
-                for day, count in downloads.by_day(db, row.id, version, filename, since)
-            ],
+            downloads.by_day(db, row.id, version, filename, since(days)),
         )
 
     def _files(self, chosen: Sequence[File]) -> list[FileSummary]:
@@ -124,6 +93,8 @@ class Inventory:
                 counts.get(file.id, 0),
                 file.yanked,
                 list(file.requirements),
+                str(self._source.repository.address),
+                None,
             )
             for file in chosen
         ]
@@ -131,4 +102,4 @@ class Inventory:
 
 def _version(row: versions.VersionRow) -> VersionSummary:
     yanked = (row.reason or "") if row.yanked_count == row.file_count else None
-    return VersionSummary(row.version, at(row.published_at), row.file_count, row.size, yanked)
+    return VersionSummary(row.version, at(row.published_at), row.file_count, row.size, yanked, 0)

@@ -1,0 +1,21 @@
+"""What one repository holds, told page by page: what the API and the command line show of it.
+
+Every list takes the key of the last thing told, and goes on after it: a key never changes while its thing exists, so
+that what is published or deleted meanwhile makes nobody miss what was there before.
+"""
+
+from orbitalreg.catalog import Catalog
+from orbitalreg.interfaces import FormatAdapter
+from orbitalreg.inventory.common import EVERYTHING, FIRST, START, Inventory
+from orbitalreg.inventory.local import LocalInventory
+from orbitalreg.inventory.shown import ShownInventory
+from orbitalreg.sources import GovernedSource, LocalSource
+
+__all__ = ["EVERYTHING", "FIRST", "START", "Inventory", "inventory_of"]
+
+
+def inventory_of(catalog: Catalog, source: GovernedSource, adapter: FormatAdapter) -> Inventory:
+    """Of the repository of `source`. A local one withholds nothing, and its rows can be asked for by their keys."""
+    if isinstance(source.raw, LocalSource):
+        return LocalInventory(catalog, source.raw, adapter)
+    return ShownInventory(catalog, source, adapter)
