@@ -6,7 +6,7 @@ PROJECTS := pyproject.toml plugins/plugin_pypi/pyproject.toml
 PYTEST := $(BIN)/python -m pytest
 # As many at a time as there are cores here; each file by one of them, so that it starts its server once.
 PARALLEL := -n auto --dist loadfile
-DAILY := tests/e2e/test_clients.py tests/e2e/test_processes.py tests/e2e/test_federation.py
+DAILY := tests/e2e/test_clients.py
 STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py
 KINDS := $(wildcard plugins/plugin_pypi/tests/test_conformance_*.py) plugins/plugin_pypi/tests/test_json_api.py
 CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi
@@ -34,7 +34,7 @@ test: $(BIN)/.developer  ## the tests of every day: under three minutes
 	$(PYTEST) $(PARALLEL) tests/unit tests/web tests/kit plugins/plugin_pypi/tests
 	$(PYTEST) $(DAILY)
 
-test-e2e: $(BIN)/.developer  ## faults of the disk and of upstreams, cold files: the other processes against a server
+test-e2e: $(BIN)/.developer  ## several processes, faults of the disk and of upstreams, cold files
 	$(PYTEST) tests/e2e $(DAILY:%=--ignore=%) $(STRESS:%=--ignore=%)
 
 test-api: $(BIN)/.developer  ## the API, its document against the running server, and the client

@@ -280,7 +280,7 @@ def test_every_command_that_is_not_run_is_listed_with_its_reason() -> None:
     assert shown == set(NOT_RUN)
 
 
-def test_the_commands_that_the_readme_says_to_use_run(tmp_path: Path) -> None:
+def test_the_commands_that_the_readme_says_to_use_run(tmp_path: Path, outside: Outside) -> None:
     """In a checkout, with a package index that holds what the packages need, and not the packages."""
     checkout = tmp_path / "around" / "checkout"
     for part in ("orbitalreg", "plugins/plugin_pypi"):
@@ -290,7 +290,7 @@ def test_the_commands_that_the_readme_says_to_use_run(tmp_path: Path) -> None:
     index = wheels.make_index(tmp_path / "index", ["orbitalreg", "orbitalreg-pypi", "hatchling"], TREE)
     for part in ("orbitalreg", "orbitalreg-pypi"):
         shutil.rmtree(tmp_path / "index" / part)
-    session = Session(checkout, environment(tmp_path, PIP_INDEX_URL=index), stands_for(tmp_path, None))
+    session = Session(checkout, environment(tmp_path, PIP_INDEX_URL=index), stands_for(tmp_path, None, outside))
     chosen = [block for block in blocks(TREE / "README.md") if block.section == "Use it"]
     try:
         for block in chosen:
