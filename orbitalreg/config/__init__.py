@@ -1,0 +1,31 @@
+"""TOML to typed settings. Every fault is reported at once, each with the key's path, what was found and what is right.
+
+The settings' classes are the reference: their fields' descriptions are the documentation of the keys.
+A new table is a class in `settings` (or a module beside it), a field of `Settings`, and its check in `checks`.
+"""
+
+from orbitalreg.config.loading import DEFAULT_FILE, ENVIRONMENT, find_file, from_dict, load
+from orbitalreg.config.repositories import DEFAULT_PROJECT, ProjectSettings, RepositorySettings, keys_by_kind
+from orbitalreg.config.settings import DataSettings, ServerSettings, Settings, StorageSettings
+from orbitalreg.config.values import Network, parse_duration, parse_listen, parse_size, within
+
+__all__ = [
+    "DEFAULT_FILE",
+    "DEFAULT_PROJECT",
+    "ENVIRONMENT",
+    "DataSettings",
+    "Network",
+    "ProjectSettings",
+    "RepositorySettings",
+    "ServerSettings",
+    "Settings",
+    "StorageSettings",
+    "find_file",
+    "from_dict",
+    "keys_by_kind",
+    "load",
+    "parse_duration",
+    "parse_listen",
+    "parse_size",
+    "within",
+]

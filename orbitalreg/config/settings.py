@@ -1,0 +1,84 @@
+"""The tables of the server as a whole, and all of them together: a new table of the configuration begins here."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from orbitalreg.config.repositories import ProjectSettings, RepositorySettings, repository_path
+from orbitalreg.config.values import Listen, NameKey, Network, PublicUrl, Size, Table
+from orbitalreg.model import Address
+
+
+class ServerSettings(Table):
+    """`[server]`: where the server listens and whom it believes."""
+
+    listen: Listen = Field(("127.0.0.1", 8080), description="The address and port to listen on; port 0 picks one.")
+    url: PublicUrl | None = Field(
+        None, description="The public address, for what must be absolute; otherwise it is taken from the request."
+    )
+    max_upload: Size = Field(1 << 30, description="The largest file that may be uploaded.")
+    trusted_proxies: tuple[Network, ...] = Field(
+        (), strict=False, description="Proxies whose X-Forwarded-For, -Proto and -Host headers count."
+    )
+    metrics_from: tuple[Network, ...] = Field(
+        (), strict=False, description="Addresses that may read /metrics without a token."
+    )
+    threads: int = Field(16, ge=1, le=256, description="How many requests one process works on at a time.")
+
+
+class DataSettings(Table):
+    """`[data]`: where everything is kept."""
+
+    path: Path = Field(
+        Path("orbitalreg-data"),
+        strict=False,
+        description="The folder of the catalog, the blobs and the plugins' files.",
+    )
+
+
+class StorageSettings(BaseModel):
+    """`[storage]`: where the bytes of files are kept. Other keys of the table are the backend's own."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    backend: str = Field("filesystem", description="The blob store's name.")
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return self.__pydantic_extra__ or {}
+
+
+class Settings(Table):
+    """The whole configuration, valid as far as it can be told without the plugins and the catalog."""
+
+    server: ServerSettings = ServerSettings()
+    data: DataSettings = DataSettings()
+    storage: StorageSettings = StorageSettings()
+    projects: dict[NameKey, ProjectSettings] = Field({}, description="Projects by name.")
+    plugins: dict[str, dict[str, Any]] = Field({}, description="A plugin's own settings; the table enables it.")
+
+    def repositories(self) -> Iterator[tuple[Address, RepositorySettings]]:
+        for project, settings in self.projects.items():
+            for name, repository in settings.repositories.items():
+                yield Address(project, name), repository
+
+    def warnings(self) -> list[str]:
+        """What is allowed and should be known: one line for each, with the key's path."""
+        told = []
+        for address, repository in self.repositories():
+            path = repository_path(address)
+            if not repository.guard:
+                told.append(
+                    f"{path}.guard: is off; an upload to an upstream may take the place of a package of your own"
+                )
+            if repository.username is not None and (repository.upstream or "").startswith("http://"):
+                told.append(f"{path}.upstream: is asked without TLS, and the password goes along with every question")
+        return told
+
+    @property
+    def enabled_plugins(self) -> frozenset[str]:
+        """The names that the configuration enables, installed or not."""
+        formats = (repository.format for _, repository in self.repositories())
+        return frozenset({self.storage.backend, *formats, *self.plugins})

@@ -1,0 +1,102 @@
+"""The forms of single values: durations, sizes, addresses, names; and how a key's path is written."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
+
+from orbitalreg.errors import InvalidName
+from orbitalreg.model import valid_name
+
+T = TypeVar("T")
+
+_SIZES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_CENTURY = 100 * 366 * 86400
+_DURATIONS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def parse_duration(text: str) -> int:
+    """`90d` as seconds, at most a hundred years. Raises `InvalidName`."""
+    seconds = _quantity(text, _DURATIONS, "a duration such as 30s, 15m, 12h, 90d or 2w")
+    if seconds > _CENTURY:
+        raise InvalidName(f"{text!r} is longer than a hundred years")
+    return seconds
+
+
+def parse_size(text: str) -> int:
+    """`1GiB` as bytes. Raises `InvalidName`."""
+    return _quantity(text, _SIZES, "a size such as 512KiB, 100MiB or 1GiB")
+
+
+def _quantity(text: object, units: Mapping[str, int], right: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,12})([A-Za-z]+)", text) if isinstance(text, str) else None
+    if match is None or match[2] not in units:
+        raise InvalidName(f"{text!r} is not {right}")
+    return int(match[1]) * units[match[2]]
+
+
+def _checked(parse: Callable[[Any], T], expected: str) -> BeforeValidator:
+    """A validator that runs `parse` and, where that refuses, says what would be right."""
+
+    def validate(value: Any) -> T:
+        try:
+            return parse(value)
+        except (InvalidName, ValueError, TypeError) as error:
+            raise PydanticCustomError("expected", "{expected}", {"expected": expected}) from error
+
+    return BeforeValidator(validate)
+
+
+def parse_listen(text: Any) -> tuple[str, int]:
+    """`HOST:PORT`, an IPv6 host in brackets. Raises `ValueError`."""
+    host, colon, port = str(text).rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ValueError(text)
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def _public_url(text: Any) -> str:
+    if not isinstance(text, str) or not re.fullmatch(r"https?://[^/?#\s@]+(/[^?#\s]*)?", text):
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
+def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    if not isinstance(text, str):  # a number would be taken for an address
+        raise TypeError(text)
+    return ipaddress.ip_network(text)
+
+
+Size = Annotated[int, _checked(parse_size, 'a size such as "512KiB", "100MiB" or "1GiB"')]
+Duration = Annotated[int, _checked(parse_duration, 'a duration such as "30s", "15m", "12h" or "7d"')]
+Listen = Annotated[tuple[str, int], _checked(parse_listen, '"HOST:PORT", for example "127.0.0.1:8080"')]
+PublicUrl = Annotated[str, _checked(_public_url, 'an address such as "https://orbitalreg.example.com"')]
+Network = Annotated[
+    ipaddress.IPv4Network | ipaddress.IPv6Network,
+    _checked(_network, 'an address or network such as "127.0.0.1" or "10.0.0.0/8"'),
+]
+NameKey = Annotated[
+    str, _checked(lambda text: valid_name(text, "name"), "a name of a-z, 0-9, '.', '_' and '-', at most 64 long")
+]
+
+
+def within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether `address` lies in one of `networks`; what is no address lies in none."""
+    if not networks:
+        return False
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
+
+
+class Table(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def dotted(path: Sequence[str]) -> str:
+    return ".".join(part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else ascii(part) for part in path)
