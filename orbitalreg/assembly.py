@@ -7,17 +7,18 @@ from threading import Semaphore
 
 from sqlite_utils import Database
 
-from orbitalreg import config, staging
+from orbitalreg import config, staging, surroundings
 from orbitalreg.blobs import sync
 from orbitalreg.catalog import Catalog, repositories
 from orbitalreg.config import RepositorySettings, Settings
 from orbitalreg.errors import ConfigError, NotFound, StorageFailed
 from orbitalreg.identity import Accounts
 from orbitalreg.inspection import Inspector
-from orbitalreg.interfaces import BlobStore, FormatAdapter, Source
+from orbitalreg.interfaces import Authenticator, BlobStore, FormatAdapter, Source, TokenExchanger
 from orbitalreg.model import Address, Kind, Repository, now
 from orbitalreg.plugins import Plugins
 from orbitalreg.publishing import Curator, Desk
+from orbitalreg.rights import Rights
 from orbitalreg.sourcing import Sources, make_sources, pattern_problems, upstream_problems
 from orbitalreg.usage import UsageRecorder
 
@@ -36,6 +37,8 @@ class Registry:
     curator: Curator
     usage: UsageRecorder
     sources: Sources
+    authenticators: Mapping[str, Authenticator]
+    exchangers: Mapping[str, TokenExchanger]
 
     def repository(self, address: Address) -> Repository:
         """The configured repository. Raises `NotFound`."""
@@ -83,7 +86,7 @@ def default_settings() -> Settings:
 
 
 def check_plugins(settings: Settings) -> Plugins:
-    """The enabled plugins. Raises `ConfigError` where the configuration needs one that is not there."""
+    """The enabled plugins. Raises `ConfigError` where one is not there, or its settings are wrong."""
     plugins = Plugins.load(settings.enabled_plugins)
     problems = [
         f"projects.{address.project}.repositories.{address.repository}.format: found {wanted.format!r}; "
@@ -101,6 +104,8 @@ def check_plugins(settings: Settings) -> Plugins:
     problems += pattern_problems(settings, plugins.formats)
     if problems:
         raise ConfigError(problems)
+    surroundings.authenticators(settings, plugins)
+    surroundings.exchangers(settings, plugins)
     return plugins
 
 
@@ -114,17 +119,21 @@ def assemble(settings: Settings) -> Registry:
     with catalog.write() as db:
         configured = _reconcile(db, settings)
     sources = make_sources(settings, plugins.formats, configured, catalog, store)
+    exchangers = surroundings.exchangers(settings, plugins)
+    rights = Rights.of_settings(settings, exchangers)
     return Registry(
         settings,
         plugins.formats,
         configured,
         catalog,
         store,
-        Accounts(catalog),
+        Accounts(catalog, rights, settings.tokens.max_lifetime),
         _desk(settings, catalog, store, sources),
         Curator(catalog),
         UsageRecorder(catalog),
         sources,
+        surroundings.authenticators(settings, plugins),
+        exchangers,
     )
 
 

@@ -2,11 +2,12 @@
 
 A token that another made gives nothing that its maker does not: its grants lie within the maker's, it ends no later,
 and it belongs to the same account, so that a right taken from the account is gone from all of them. The same holds for
-rotating and revoking: a token that leaked cannot be used to get, or to end, a stronger one.
+rotating and revoking: a token that leaked cannot be used to get, or to end, a stronger one. A user who is known by
+something else than a token may do with their own what they may.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from sqlite_utils import Database
 
@@ -14,11 +15,11 @@ from orbitalreg import audit
 from orbitalreg.catalog import Catalog, accounts
 from orbitalreg.catalog.accounts import TokenRow
 from orbitalreg.errors import Forbidden, InvalidName, NotFound, Unauthenticated
-from orbitalreg.identity import mint, token_hash
+from orbitalreg.identity import SECOND, Accounts
 from orbitalreg.model import Actor, Grant, Identity, Microseconds, now, valid_name
 from orbitalreg.summaries import TokenSecret, TokenSummary, at, at_or_none
+from orbitalreg.tokens import mint, token_hash
 
-SECOND = 1_000_000
 DEFAULT_OVERLAP = 24 * 3600
 MAX_OVERLAP = 7 * 24 * 3600
 """Seconds for which a token that was rotated stays good."""
@@ -41,18 +42,29 @@ def summary(row: TokenRow) -> TokenSummary:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Who makes, rotates and revokes, as it is within a transaction."""
+
+    grants: Sequence[Grant]
+    """Of the token used; a user's own where none is."""
+    account_grants: Sequence[Grant]
+    expires_at: Microseconds | None
+
+
 class OwnTokens:
     """The tokens of one caller's account, within what the caller's own token gives. Made for each request."""
 
-    def __init__(self, catalog: Catalog, identity: Identity, actor: Actor) -> None:
+    def __init__(self, catalog: Catalog, accounts: Accounts, identity: Identity, actor: Actor) -> None:
         self._catalog = catalog
+        self._accounts = accounts
         self._identity = identity
         self._actor = actor
 
     def after(self, key: TimeKey, limit: int) -> list[TokenSummary]:
         """Those after (created at, id), oldest first, whatever their state."""
         rows = accounts.tokens_of_account_after(self._catalog.read(), self._identity.name, key, limit)
-        return [summary(row) for row in rows]
+        return [summary(self._accounts.bounded(row)) for row in rows]
 
     def get(self, token_id: str) -> TokenSummary:
         """Raises `NotFound`."""
@@ -71,7 +83,7 @@ class OwnTokens:
             expires_at = maker.expires_at if seconds is None else now() + seconds * SECOND
             if _later(expires_at, maker.expires_at):
                 raise Forbidden("a token cannot make one that is good for longer than itself")
-            made = _insert(db, maker, name, grants, expires_at)
+            made = _insert(db, self._identity.name, name, grants, self._accounts.last_moment(expires_at))
             detail = {"grants": made.grants, "account": made.account, "expires": expires_at}
             audit.record(db, self._actor, "token.create", made.id, detail)
         return made
@@ -91,30 +103,37 @@ class OwnTokens:
             return revoke(db, row, self._actor)
 
     def _own(self, db: Database, token_id: str) -> TokenRow:
-        row = accounts.token(db, token_id)
+        row = self._accounts.token(db, token_id)
         if row is None or row.account != self._identity.name:
             raise NotFound(f"{self._identity.name} has no token {token_id!r}")
         return row
 
-    def _maker(self, db: Database) -> TokenRow:
-        """The caller's token as it is within this transaction."""
-        row = accounts.token(db, self._identity.token_id or "")
+    def _maker(self, db: Database) -> _Maker:
+        """What the caller may do within this transaction."""
+        granted = self._accounts.rights.of(db, self._identity.name)
+        if self._identity.token_id is None:
+            return _Maker(granted, granted, None)
+        row = self._accounts.token(db, self._identity.token_id)
         if row is None or row.state != "active":
             raise Unauthenticated("the token was revoked just now")
-        return row
+        if row.origin is not None:
+            raise Forbidden("a token that was had in exchange for another's makes and changes none")
+        return _Maker(row.grants, granted, row.expires_at)
 
 
 class ProjectTokens:
     """The tokens of a project's own service accounts (those with no grant outside of it), for its admins."""
 
-    def __init__(self, catalog: Catalog, project: str, actor: Actor) -> None:
+    def __init__(self, catalog: Catalog, accounts: Accounts, project: str, actor: Actor) -> None:
         self._catalog = catalog
+        self._accounts = accounts
         self._project = project
         self._actor = actor
 
     def after(self, key: TimeKey, limit: int) -> list[TokenSummary]:
         """Those after (created at, id), oldest first, whatever their state."""
-        return [summary(row) for row in accounts.tokens_within_after(self._catalog.read(), self._project, key, limit)]
+        rows = accounts.tokens_within_after(self._catalog.read(), self._project, key, limit)
+        return [summary(self._accounts.bounded(row)) for row in rows]
 
     def revoke(self, token_id: str) -> TokenSummary:
         """The token as it is then, also where it was revoked before. Raises `NotFound`."""
@@ -125,14 +144,14 @@ class ProjectTokens:
             return revoke(db, row, self._actor)
 
 
-def rotate_any(catalog: Catalog, id_or_name: str, overlap: int, actor: Actor) -> TokenSecret:
+def rotate_any(catalog: Catalog, known: Accounts, id_or_name: str, overlap: int, actor: Actor) -> TokenSecret:
     """For the operator: rotate the active token of this id, or the one of this name that has no successor yet.
 
     Raises `NotFound`, `InvalidName`.
     """
     with catalog.write() as db:
-        token_id = chosen([summary(row) for row in accounts.tokens(db)], id_or_name)
-        row = accounts.token(db, token_id)
+        token_id = chosen([summary(known.bounded(row)) for row in accounts.tokens(db)], id_or_name)
+        row = known.token(db, token_id)
         assert row is not None
         return rotate(db, row, overlap, None, actor)
 
@@ -159,10 +178,12 @@ def rotate(db: Database, row: TokenRow, overlap: int, not_after: Microseconds | 
     """
     if row.state != "active":
         raise NotFound(f"the token {row.id} is {row.state}; make a new one")
+    if row.origin is not None:
+        raise Forbidden(f"the token {row.id} was had in exchange for another's: exchange again")
     present = now()
     expires_at = None if row.expires_at is None else present + row.expires_at - row.created_at
     expires_at = not_after if _later(expires_at, not_after) else expires_at
-    made = _insert(db, row, row.name, row.grants, expires_at)
+    made = _insert(db, row.account, row.name, row.grants, expires_at)
     accounts.supersede_token(db, row.id, made.id, present + overlap * SECOND)
     detail = {"successor": made.id, "overlap": overlap, "account": row.account, "expires": expires_at}
     audit.record(db, actor, "token.rotate", row.id, detail)
@@ -179,12 +200,12 @@ def revoke(db: Database, row: TokenRow, actor: Actor) -> TokenSummary:
 
 
 def _insert(
-    db: Database, like: TokenRow, name: str, grants: Sequence[Grant], expires_at: Microseconds | None
+    db: Database, account: str, name: str, grants: Sequence[Grant], expires_at: Microseconds | None
 ) -> TokenSecret:
-    """Writes a token of the account that `like` belongs to."""
-    account_id = accounts.account_of_token(db, like.id)
-    assert account_id is not None
-    token = mint(like.account.partition(":")[0])
+    """Writes a token of the account `KIND:NAME`."""
+    kind, _, owner = account.partition(":")
+    account_id = accounts.ensure_account(db, kind, owner)
+    token = mint(kind)
     accounts.insert_token(db, token.id, account_id, name, token_hash(token.text), expires_at, grants)
     row = accounts.token(db, token.id)
     assert row is not None

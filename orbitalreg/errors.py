@@ -49,6 +49,22 @@ class Unauthenticated(OrbitalError):
     """No credentials where some are needed, or credentials that are wrong."""
 
 
+class TooManyFailures(Unauthenticated):
+    """The last of many failed attempts from one address at one account. `retry_after` are seconds."""
+
+    def __init__(self, text: str, retry_after: int = 60) -> None:
+        self.retry_after = retry_after
+        super().__init__(text)
+
+
+class ExchangeRefused(OrbitalError):
+    """A foreign token that is not exchanged. `code` is one word for programs, such as `invalid-token`."""
+
+    def __init__(self, text: str, code: str = "invalid-token") -> None:
+        self.code = code
+        super().__init__(text)
+
+
 class Forbidden(OrbitalError):
     """The caller is known and may not do this."""
 

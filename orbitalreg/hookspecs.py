@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from orbitalreg.interfaces import BlobStore, FormatAdapter
+from orbitalreg.interfaces import Authenticator, BlobStore, FormatAdapter, TokenExchanger
 
 GROUP = "orbitalreg"
 
@@ -23,3 +23,13 @@ def format_adapters() -> Sequence[type[FormatAdapter]]:  # type: ignore[empty-bo
 @hookspec
 def blob_stores() -> Sequence[type[BlobStore]]:  # type: ignore[empty-body]
     """The blob stores of this plugin. A store's `name` is what `[storage] backend` says."""
+
+
+@hookspec
+def authenticators() -> Sequence[type[Authenticator]]:  # type: ignore[empty-body]
+    """The ways in which this plugin knows users. They are asked in the order of their names."""
+
+
+@hookspec
+def token_exchangers() -> Sequence[type[TokenExchanger]]:  # type: ignore[empty-body]
+    """Those that turn signed tokens of others into short-lived ones of this registry."""

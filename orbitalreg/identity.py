@@ -1,117 +1,160 @@
-"""Tokens: how they look, how they are kept, and whom they stand for.
-
-A token is `<prefix>_<id><secret><check>`, all base 62: 8 characters of public id, 32 of secret (190 bits) and 6 of
-CRC-32 over what stands before, so that a typing error is told from a revoked token without a look at the catalog and
-secret scanners find tokens by pattern. The catalog holds a SHA-256: a secret of this size needs no slow hash.
-"""
+"""Accounts and their tokens, and whom a token stands for."""
 
 import hashlib
 import hmac
-import re
 import secrets
-import string
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlite_utils import Database
 
 from orbitalreg import audit
 from orbitalreg.catalog import Catalog, accounts
+from orbitalreg.catalog.accounts import AccountRow, TokenRow
 from orbitalreg.errors import InvalidName, NotFound, Unauthenticated
 from orbitalreg.model import Actor, Grant, Identity, Microseconds, now, valid_name
+from orbitalreg.rights import Rights, valid_principal
+from orbitalreg.tokens import TOKEN_USERS, NewToken, mint, token_hash, token_id_of
 
-PREFIXES = {"service": "orbsa", "user": "orbpat"}
-TOKEN_PATTERN = re.compile(r"orb(?:sa|pat)_([0-9A-Za-z]{8})([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
-TOKEN_USERS = ("__token__",)
-
-_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+SECOND = 1_000_000
+REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class NewToken:
-    """A token just made: the only moment at which its text is known."""
+class _Known:
+    """Whom a token stood for at one revision of identities."""
 
-    id: str
-    text: str
-
-
-def mint(account_kind: str) -> NewToken:
-    """A fresh token for a `service` or a `user`."""
-    token_id = _random(8)
-    body = f"{PREFIXES[account_kind]}_{token_id}{_random(32)}"
-    return NewToken(token_id, body + _check(body))
-
-
-def token_id_of(text: str) -> str:
-    """The public id within a token. Raises `Unauthenticated` for what was never a token of ours."""
-    match = TOKEN_PATTERN.fullmatch(text)
-    if match is None:
-        raise Unauthenticated("the password is no token: it must begin with orbsa_ or orbpat_")
-    if not hmac.compare_digest(_check(text[:-6]), match[3]):
-        raise Unauthenticated("the token has a typing error: its checksum does not fit; copy it again")
-    return match[1]
-
-
-def token_hash(text: str) -> str:
-    """What the catalog keeps of a token."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _random(length: int) -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
-
-
-def _check(body: str) -> str:
-    number, digits = zlib.crc32(body.encode()), ""
-    for _ in range(6):
-        number, digit = divmod(number, 62)
-        digits = _ALPHABET[digit] + digits
-    return digits
+    revision: int
+    identity: Identity
+    owner: str
+    expires_at: Microseconds | None
 
 
 class Accounts:
-    """Accounts and their tokens in one catalog. Thread-safe; what one process changes the next request of any sees."""
+    """Accounts and their tokens in one catalog. Thread-safe; what one process changes the next request of any sees.
 
-    def __init__(self, catalog: Catalog) -> None:
+    What a token stands for is remembered until anything changes in tokens, accounts or grants; a change of the
+    configuration makes a new instance.
+    """
+
+    def __init__(self, catalog: Catalog, rights: Rights | None = None, max_lifetime: int | None = None) -> None:
+        """`max_lifetime` are the seconds after its making for which a token is good at most."""
         self._catalog = catalog
+        self._max_lifetime = max_lifetime
+        self._known: dict[bytes, _Known] = {}
+        self._salt = secrets.token_bytes(32)
+        self.rights = rights or Rights()
 
     def authenticate(self, user: str | None, secret: str) -> Identity:
-        """Whose token `secret` is. `user` is `__token__`, the account's name, or None for Bearer.
+        """Whose token `secret` is. `user` is `__token__`, `oidc`, the account's name, or None for Bearer.
 
         Raises `Unauthenticated`, which says what is wrong with it.
         """
-        row = accounts.token(self._catalog.read(), token_id_of(secret))
+        db = self._catalog.read()
+        revision = accounts.identity_revision(db)
+        key = hashlib.blake2b(secret.encode(), key=self._salt, digest_size=32).digest()
+        known = self._known.get(key)
+        if known is None or known.revision != revision or (known.expires_at is not None and known.expires_at <= now()):
+            known = self._look_up(db, secret, revision)
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[key] = known
+        if user is not None and user not in TOKEN_USERS and user != known.owner:
+            raise Unauthenticated("the user name does not belong to the token: use __token__ or the owner's name")
+        return known.identity
+
+    def _look_up(self, db: Database, secret: str, revision: int) -> _Known:
+        row = self.token(db, token_id_of(secret))
         if row is None or not hmac.compare_digest(row.hash, token_hash(secret)):
             raise Unauthenticated("the token is not known here; was it made by another server?")
+        if row.state == "disabled":
+            raise Unauthenticated(f"the account {row.account} is disabled; ask who runs this registry")
         if row.state != "active":
             raise Unauthenticated(f"the token {row.name!r} is {row.state}; make a new one")
-        owner = row.account.partition(":")[2]
-        if user is not None and user not in (*TOKEN_USERS, owner):
-            raise Unauthenticated("the user name does not belong to the token: use __token__ or the owner's name")
-        return Identity(row.account, row.id, row.account_grants, row.grants)
+        granted = self.rights.of(db, row.account, row.origin)
+        identity = Identity(row.account, row.id, granted, row.grants, origin=row.origin)
+        return _Known(revision, identity, row.account.partition(":")[2], row.expires_at)
+
+    def user(self, name: str) -> Identity:
+        """The user of this name, who is known by something else than a token. Raises `Unauthenticated`."""
+        principal = _principal("user", name)
+        db = self._catalog.read()
+        row = accounts.account(db, principal)
+        if row is not None and row.disabled_at is not None:
+            raise Unauthenticated(f"the account {principal} is disabled; ask who runs this registry")
+        granted = self.rights.of(db, principal)
+        return Identity(principal, None, granted, granted)
+
+    def token(self, db: Database, token_id: str) -> TokenRow | None:
+        """The token of this id, as it counts: good for no longer than the configuration allows."""
+        row = accounts.token(db, token_id)
+        return None if row is None else self.bounded(row)
+
+    def bounded(self, row: TokenRow) -> TokenRow:
+        """`row`, good for no longer than the configuration allows."""
+        if self._max_lifetime is None:
+            return row
+        limit = row.created_at + self._max_lifetime * SECOND
+        return row if row.expires_at is not None and row.expires_at <= limit else replace(row, expires_at=limit)
+
+    def last_moment(self, wanted: Microseconds | None) -> Microseconds | None:
+        """Until when a token made now is good, where `wanted` was asked for; None is for ever.
+
+        Raises `InvalidName` for what is longer than the configuration allows.
+        """
+        if self._max_lifetime is None:
+            return wanted
+        limit = now() + self._max_lifetime * SECOND
+        if wanted is not None and wanted > limit:
+            raise InvalidName(
+                f"a token is good for at most {_days(self._max_lifetime)} here ([tokens] max_lifetime); ask for less"
+            )
+        return limit if wanted is None else wanted
 
     def create_token(
         self, name: str, user: str | None, grants: Sequence[Grant], expires_at: Microseconds | None, actor: Actor
     ) -> NewToken:
-        """A token of the service account `name`, or one called `name` of `user`; the account is made if absent.
+        """A token of the service account `name`, or one called `name` of `user`.
 
-        The account gets the grants, and the token has these alone. Raises `InvalidName`.
+        A service account is made if absent, and is given the grants; the token has these alone. With `user`, who must
+        exist, they narrow what the user has. Raises `InvalidName`, and `NotFound` for the user.
         """
         kind, owner = ("service", name) if user is None else ("user", user)
-        valid_name(owner, "account name")
+        principal = _principal(kind, owner)
         valid_name(name, "token name")
         if not grants:
             raise InvalidName("a token without a grant may do nothing: give at least one PROJECT[/REPO]:RIGHT")
+        expires_at = self.last_moment(expires_at)
         token = mint(kind)
         with self._catalog.write() as db:
+            if user is not None and not self._exists(db, principal):
+                raise NotFound(f"there is no user {user!r}; add them: orbitalreg user add {user}")
             account_id = accounts.ensure_account(db, kind, owner)
-            accounts.add_account_grants(db, account_id, grants)
+            if user is None:
+                accounts.add_account_grants(db, account_id, grants)
             accounts.insert_token(db, token.id, account_id, name, token_hash(token.text), expires_at, grants)
-            detail = {"grants": [str(grant) for grant in grants], "account": f"{kind}:{owner}", "expires": expires_at}
+            detail = {"grants": [str(grant) for grant in grants], "account": principal, "expires": expires_at}
             audit.record(db, actor, "token.create", token.id, detail)
         return token
 
-    def tokens(self) -> list[accounts.TokenRow]:
-        return accounts.tokens(self._catalog.read())
+    def mint_exchanged(
+        self,
+        db: Database,
+        account: str,
+        grants: Sequence[Grant],
+        expires_at: Microseconds,
+        origin: Mapping[str, str],
+    ) -> NewToken:
+        """Writes a short-lived token of `<exchanger>:<subject>`, which says where it comes from."""
+        kind, _, subject = account.partition(":")
+        account_id = accounts.ensure_account(db, kind, subject)
+        token = mint(kind)
+        name = f"exchanged-{token.id}".lower()
+        accounts.insert_token(db, token.id, account_id, name, token_hash(token.text), expires_at, grants, origin)
+        return token
+
+    def tokens(self) -> list[TokenRow]:
+        return [self.bounded(row) for row in accounts.tokens(self._catalog.read())]
 
     def has_tokens(self) -> bool:
         return accounts.any_token(self._catalog.read())
@@ -128,3 +171,85 @@ class Accounts:
                 accounts.revoke_token(db, token_id)
                 audit.record(db, actor, "token.revoke", token_id, {"at": now()})
         return chosen
+
+    def users(self) -> list[AccountRow]:
+        """Everybody who was added, by name."""
+        return accounts.accounts_of_kind(self._catalog.read(), "user")
+
+    def add_user(self, name: str, actor: Actor) -> bool:
+        """Whether the user is new. Raises `InvalidName`."""
+        principal = _principal("user", name)
+        with self._catalog.write() as db:
+            if accounts.account(db, principal) is not None:
+                return False
+            accounts.ensure_account(db, "user", name)
+            audit.record(db, actor, "user.add", principal, {})
+        return True
+
+    def set_disabled(self, principal: str, disabled: bool, actor: Actor) -> None:
+        """From now on nothing of a user or service account is accepted, or all of it again.
+
+        Raises `NotFound`, `InvalidName`.
+        """
+        valid_principal(principal)
+        with self._catalog.write() as db:
+            row = accounts.account(db, principal)
+            if row is None or row.kind == "group":
+                raise NotFound(f"there is no account {principal}; see: orbitalreg user list")
+            if (row.disabled_at is not None) != disabled:
+                accounts.set_disabled(db, row.id, now() if disabled else None)
+                action = "account.disable" if disabled else "account.enable"
+                audit.record(db, actor, action, principal, {"before": not disabled, "after": disabled})
+
+    def grant(self, principal: str, grants: Sequence[Grant], actor: Actor) -> None:
+        """Give `grants`; what the principal has already stays. Raises `InvalidName`, and `NotFound` for nobody."""
+        valid_principal(principal)
+        kind, _, name = principal.partition(":")
+        with self._catalog.write() as db:
+            if not self._exists(db, principal):
+                raise NotFound(f"there is no {kind} {name!r}; {_HOW[kind].format(name=name)}")
+            before = accounts.grants_of(db, [principal])
+            accounts.add_account_grants(db, accounts.ensure_account(db, kind, name), grants)
+            after = accounts.grants_of(db, [principal])
+            audit.record(db, actor, "grant.add", principal, _change(before, after))
+
+    def revoke_grant(self, principal: str, grant: Grant, actor: Actor) -> None:
+        """Take `grant` back, from every token too. Raises `InvalidName`, and `NotFound` where it was never given here.
+
+        One of the configuration is taken back there.
+        """
+        valid_principal(principal)
+        with self._catalog.write() as db:
+            row = accounts.account(db, principal)
+            before = accounts.grants_of(db, [principal])
+            if row is None or not accounts.remove_account_grant(db, row.id, grant):
+                raise NotFound(self._not_given(principal, grant))
+            after = accounts.grants_of(db, [principal])
+            audit.record(db, actor, "grant.remove", principal, _change(before, after))
+
+    def _not_given(self, principal: str, grant: Grant) -> str:
+        if grant in self.rights.configured.get(principal, ()):
+            return f"{principal} has {grant} by [[grants]] of the configuration: take it back there"
+        return f"{principal} was not given {grant}; see: orbitalreg grant list"
+
+    def _exists(self, db: Database, principal: str) -> bool:
+        return self.rights.names(principal) or accounts.account(db, principal) is not None
+
+
+_HOW = {
+    "user": "add them: orbitalreg user add {name}",
+    "service": "it begins with a token: orbitalreg token create {name} --grant PROJECT/REPO:RIGHT",
+    "group": "its users stand in the table [groups] of the configuration",
+}
+
+
+def _principal(kind: str, name: str) -> str:
+    return f"{kind}:{valid_name(name, 'account name')}"
+
+
+def _change(before: Sequence[Grant], after: Sequence[Grant]) -> dict[str, list[str]]:
+    return {"before": list(map(str, before)), "after": list(map(str, after))}
+
+
+def _days(seconds: int) -> str:
+    return f"{seconds // 86400}d" if seconds >= 86400 else f"{seconds}s"

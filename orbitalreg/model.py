@@ -18,6 +18,9 @@ _PATTERN = re.compile(r"[A-Za-z0-9._*?-]{1,128}")
 
 Microseconds = int
 
+NOBODY = "anonymous"
+"""Who calls without credentials. No account is called so: theirs begin with what they are, `user:`."""
+
 
 def now() -> Microseconds:
     """The present instant."""
@@ -132,7 +135,7 @@ class File:
     tells none. `size` and `sha256` are None where an upstream tells them not, until the file was fetched once.
     `attributes` is what the adapter needs to render a listing (JSON); `requirements` are its dependencies as the file
     states them; `documents` maps the kind of each document that is offered beside the file to its SHA-256, or to an
-    empty text where that is not known yet. `yanked` is None, or the reason, which may be empty. `origin` is the id of
+    empty text where that is not known yet. `yanked` is None, or the reason, which may be empty. `holder` is the id of
     the local or remote repository that holds it.
     """
 
@@ -147,7 +150,7 @@ class File:
     requirements: tuple[str, ...] = ()
     documents: Mapping[str, str] = field(default_factory=dict)
     yanked: str | None = None
-    origin: str = ""
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,10 +303,11 @@ def best(grants: Sequence[Grant], address: Address, package: str | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is calling: an account by way of one of its tokens, the operator at the machine, or nobody.
+    """Who is calling: an account, most often by way of one of its tokens, the operator at the machine, or nobody.
 
     `owner` are the account's grants and `token` those of the token used; the lesser of the two counts, so that a
-    right taken from the account is gone from its tokens.
+    right taken from the account is gone from its tokens. A user who is known by something else than a token has no
+    `token_id`, and both are the user's. `origin` is where a token that was exchanged comes from.
     """
 
     name: str
@@ -311,10 +315,11 @@ class Identity:
     owner: tuple[Grant, ...] = ()
     token: tuple[Grant, ...] = ()
     is_operator: bool = False
+    origin: Mapping[str, str] | None = None
 
     @property
     def is_anonymous(self) -> bool:
-        return self.token_id is None and not self.is_operator
+        return self.name == NOBODY
 
     @property
     def is_admin_somewhere(self) -> bool:
@@ -349,14 +354,15 @@ class Identity:
         )
 
 
-ANONYMOUS = Identity("anonymous")
+ANONYMOUS = Identity(NOBODY)
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whom the audit log names for a change, and from where it came."""
+    """Whom the audit log names for a change, and from where it came. `origin` is as in `Identity`."""
 
     name: str
     token_id: str | None = None
     address: str | None = None
     request_id: str | None = None
+    origin: Mapping[str, str] | None = None

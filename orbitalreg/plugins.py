@@ -4,16 +4,16 @@ Installed is not enabled: an entry point is imported only when a repository's `f
 `[plugins.<name>]` table names it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import pluggy
 
 from orbitalreg import hookspecs
 from orbitalreg.errors import PluginError
-from orbitalreg.interfaces import BlobStore, FormatAdapter
+from orbitalreg.interfaces import Authenticator, BlobStore, FormatAdapter, TokenExchanger
 
 T = TypeVar("T")
 
@@ -50,6 +50,14 @@ def installed(enabled: Iterable[str]) -> list[Installed]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Brought(Generic[T]):
+    """A class, and the name of the plugin that brought it: that of its table of settings too."""
+
+    cls: type[T]
+    plugin: str
+
+
 class Plugins:
     """The enabled plugins of one configuration. Made at start; read by any thread afterwards."""
 
@@ -63,8 +71,12 @@ class Plugins:
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
             raise PluginError(f"a plugin has a hook that does not exist: {error}") from error
-        self._formats = {cls.name: cls() for cls in self._collect("format_adapters", FormatAdapter)}  # type: ignore[type-abstract]
-        self._stores = {cls.name: cls for cls in self._collect("blob_stores", BlobStore)}  # type: ignore[type-abstract]
+        formats = self._collect("format_adapters", FormatAdapter)  # type: ignore[type-abstract]
+        self._formats = {name: brought.cls() for name, brought in formats.items()}
+        stores = self._collect("blob_stores", BlobStore)  # type: ignore[type-abstract]
+        self._stores = {name: brought.cls for name, brought in stores.items()}
+        self.authenticators = self._collect("authenticators", Authenticator)  # type: ignore[type-abstract]
+        self.token_exchangers = self._collect("token_exchangers", TokenExchanger)  # type: ignore[type-abstract]
 
     @classmethod
     def load(cls, names: Iterable[str]) -> "Plugins":
@@ -94,21 +106,20 @@ class Plugins:
         """The stores by the name that `[storage] backend` uses."""
         return self._stores
 
-    def _collect(self, hook: str, kind: type[T]) -> Sequence[type[T]]:
+    def _collect(self, hook: str, kind: type[T]) -> Mapping[str, "Brought[T]"]:
         """Call a collecting hook on one plugin at a time, so that a fault names the plugin it is in."""
-        classes: list[type[T]] = []
-        owners: dict[str, str] = {}
+        found: dict[str, Brought[T]] = {}
         for plugin_name, plugin in self._manager.list_name_plugin():  # in the order of their registration
             others = [other for other in self._manager.get_plugins() if other is not plugin]
             caller: Any = self._manager.subset_hook_caller(hook, others)
             for cls in _called(caller, plugin_name, hook):
                 name = _checked_name(cls, kind, plugin_name, hook)
-                if owners.setdefault(name, plugin_name) != plugin_name:
+                other = found.setdefault(name, Brought(cls, plugin_name))
+                if other.plugin != plugin_name:
                     raise PluginError(
-                        f"plugins {owners[name]!r} and {plugin_name!r} both bring {kind.__name__} {name!r}"
+                        f"plugins {other.plugin!r} and {plugin_name!r} both bring {kind.__name__} {name!r}"
                     )
-                classes.append(cls)
-        return classes
+        return found
 
 
 def _called(caller: Any, plugin_name: str, hook: str) -> list[Any]:

@@ -222,7 +222,7 @@ class LocalPublisher:
             {document.kind: document.sha256 for document in documents},
         )
         package = repositories.ensure_package(db, self._repository.id, found.package)
-        files.insert(db, self._repository.id, package.id, file, self._actor.name)
+        files.insert(db, self._repository.id, package.id, file, self._actor.name, self._actor.origin)
         files.insert_documents(db, file.id, documents)
         repositories.package_changed(db, package.id, +1)
         target = f"{self._repository.address}/{found.package}=={found.version}"

@@ -115,7 +115,9 @@ class WithheldSummary:
 class FileSummary:
     """A file. `downloads` are all ever counted, through whichever repository.
 
-    `published_by` is null for a caller who is not signed in, and where it came from an upstream. `repository` is the
+    `published_by` is null for a caller who is not signed in, and where it came from an upstream; so is
+    `published_from`, which says where the token came from that it was published with, where that was had in exchange
+    for another's: which project, job and commit, for example. `repository` is the
     one that holds it. `size` and `sha256` are null where an upstream does not tell them, until it was fetched once.
     Where `withheld` is not null, the file is not offered.
     """
@@ -127,6 +129,7 @@ class FileSummary:
     sha256: str | None
     published_at: datetime
     published_by: str | None
+    published_from: dict[str, str] | None
     downloads: int
     yanked: str | None
     requirements: list[str]

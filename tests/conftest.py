@@ -79,6 +79,9 @@ class Site:
 
     def token(self, *grants: str, name: str = "robot", user: str | None = None, expires_at: int | None = None) -> str:
         parsed = [Grant.parse(grant) for grant in grants]
+        if user is not None:
+            self.registry.accounts.add_user(user, self.actor)
+            self.registry.accounts.grant(f"user:{user}", parsed, self.actor)
         return self.registry.accounts.create_token(name, user, parsed, expires_at, self.actor).text
 
     def request(

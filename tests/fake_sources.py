@@ -62,7 +62,7 @@ class FakeSource:
             hashlib.sha256(body).hexdigest(),
             at,
             documents={"head": ""},
-            origin=self.repository.id,
+            holder=self.repository.id,
         )
         self.files.setdefault(package, {})[filename] = replace(file, **fields)
         if self.repository.kind is Kind.LOCAL:
@@ -152,4 +152,4 @@ def virtual(
 
 def shown(listing: Listing) -> Mapping[str, str]:
     """Which repository's id each filename is of."""
-    return {file.filename: file.origin for file in listing.files}
+    return {file.filename: file.holder for file in listing.files}

@@ -1,5 +1,9 @@
-"""Rows of `account`, `token` and their grants."""
+"""Rows of `account`, `token` and their grants.
 
+Everything that changes who may do what raises the revision of identities, so that what was looked up can be kept.
+"""
+
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +17,10 @@ from orbitalreg.model import Grant, Microseconds, now
 
 @dataclass(frozen=True, slots=True)
 class TokenRow:
-    """A token without its secret. `account` is `service:NAME` or `user:NAME`."""
+    """A token without its secret. `account` is `service:NAME`, `user:NAME` or `<exchanger>:<subject>`.
+
+    `origin` is where a token that was exchanged comes from.
+    """
 
     id: str
     name: str
@@ -24,19 +31,24 @@ class TokenRow:
     revoked_at: Microseconds | None
     last_used_at: Microseconds | None
     grants: tuple[Grant, ...]
-    account_grants: tuple[Grant, ...]
+    account_id: str
     successor_id: str | None = None
+    disabled_at: Microseconds | None = None
+    origin: Mapping[str, str] | None = None
 
     @property
     def state(self) -> str:
+        """`active`, `revoked`, `disabled` (its account is), or `expired`."""
         if self.revoked_at is not None:
             return "revoked"
+        if self.disabled_at is not None:
+            return "disabled"
         return "expired" if self.expires_at is not None and self.expires_at <= now() else "active"
 
 
 _TOKEN = (
     "SELECT t.id, t.name, a.kind || ':' || a.name, t.hash, t.created_at, t.expires_at, t.revoked_at, t.last_used_at,"
-    " a.id, t.successor_id FROM token AS t JOIN account AS a ON a.id = t.account_id"
+    " a.id, t.successor_id, a.disabled_at, t.origin FROM token AS t JOIN account AS a ON a.id = t.account_id"
 )
 
 
@@ -94,7 +106,6 @@ def any_token(db: Database) -> bool:
 
 def _token(db: Database, row: Sequence[Any]) -> TokenRow:
     own = db.execute("SELECT target FROM token_grant WHERE token_id = ? ORDER BY target", (row[0],))
-    owners = db.execute("SELECT target FROM account_grant WHERE account_id = ? ORDER BY target", (row[8],))
     token_id, name, account, token_hash, created_at, expires_at, revoked_at, last_used_at = row[:8]
     return TokenRow(
         token_id,
@@ -105,19 +116,68 @@ def _token(db: Database, row: Sequence[Any]) -> TokenRow:
         expires_at,
         revoked_at,
         last_used_at,
-        tuple(_grant(target) for (target,) in own),
-        tuple(_grant(target) for (target,) in owners),
+        tuple(parsed(target) for (target,) in own),
+        row[8],
         row[9],
+        row[10],
+        json.loads(row[11]) if row[11] else None,
     )
 
 
 @cache
-def _grant(target: str) -> Grant:
+def parsed(target: str) -> Grant:
+    """A grant as it was written to the catalog."""
     return Grant.parse(target)
 
 
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """A user, a service account, a group that was given grants here, or what an exchanger's tokens belong to."""
+
+    id: str
+    kind: str
+    name: str
+    created_at: Microseconds
+    disabled_at: Microseconds | None
+
+    @property
+    def principal(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+_ACCOUNT = "SELECT id, kind, name, created_at, disabled_at FROM account"
+
+
+def account(db: Database, principal: str) -> AccountRow | None:
+    """The account `KIND:NAME`."""
+    kind, _, name = principal.partition(":")
+    row = db.execute(f"{_ACCOUNT} WHERE kind = ? AND name = ?", (kind, name)).fetchone()
+    return AccountRow(*row) if row else None
+
+
+def accounts_of_kind(db: Database, kind: str) -> list[AccountRow]:
+    """By name."""
+    return [AccountRow(*row) for row in db.execute(f"{_ACCOUNT} WHERE kind = ? ORDER BY name", (kind,)).fetchall()]
+
+
+def set_disabled(db: Database, account_id: str, at: Microseconds | None) -> None:
+    """Writes: from `at` on nothing of the account is accepted; None enables it again."""
+    db.execute("UPDATE account SET disabled_at = ? WHERE id = ?", (at, account_id))
+    _changed(db)
+
+
+def identity_revision(db: Database) -> int:
+    """Changes with every token, account and grant."""
+    row = db.execute("SELECT number FROM revision WHERE subject = 'identity'").fetchone()
+    return int(row[0])
+
+
+def _changed(db: Database) -> None:
+    db.execute("UPDATE revision SET number = number + 1 WHERE subject = 'identity'")
+
+
 def ensure_account(db: Database, kind: str, name: str) -> str:
-    """Writes: the account's id, made if absent. `kind` is `service` or `user`."""
+    """Writes: the account's id, made if absent. `kind` is `service`, `user`, `group` or an exchanger's name."""
     db.execute(
         "INSERT INTO account (id, kind, name, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (kind, name) DO NOTHING",
         (str(ULID()), kind, name, now()),
@@ -132,6 +192,33 @@ def add_account_grants(db: Database, account_id: str, grants: Iterable[Grant]) -
         "INSERT INTO account_grant (account_id, target) VALUES (?, ?) ON CONFLICT DO NOTHING",
         [(account_id, str(grant)) for grant in grants],
     )
+    _changed(db)
+
+
+def remove_account_grant(db: Database, account_id: str, grant: Grant) -> bool:
+    """Writes. Whether the account had it."""
+    gone = db.execute("DELETE FROM account_grant WHERE account_id = ? AND target = ?", (account_id, str(grant)))
+    _changed(db)
+    return gone.rowcount > 0
+
+
+def grants_of(db: Database, principals: Sequence[str]) -> tuple[Grant, ...]:
+    """The grants that the catalog has for any of the accounts `KIND:NAME`."""
+    rows = db.execute(
+        "SELECT DISTINCT g.target FROM account_grant AS g JOIN account AS a ON a.id = g.account_id"
+        f" WHERE a.kind || ':' || a.name IN ({', '.join('?' * len(principals))}) ORDER BY g.target",
+        tuple(principals),
+    )
+    return tuple(parsed(target) for (target,) in rows.fetchall())
+
+
+def all_grants(db: Database) -> list[tuple[str, Grant]]:
+    """Every (`KIND:NAME`, grant) of the catalog, in their order."""
+    rows = db.execute(
+        "SELECT a.kind || ':' || a.name, g.target FROM account_grant AS g JOIN account AS a ON a.id = g.account_id"
+        " ORDER BY 1, 2"
+    )
+    return [(principal, parsed(target)) for principal, target in rows.fetchall()]
 
 
 def insert_token(
@@ -142,21 +229,29 @@ def insert_token(
     token_hash: str,
     expires_at: Microseconds | None,
     grants: Iterable[Grant],
+    origin: Mapping[str, str] | None = None,
 ) -> None:
     """Writes a token with the grants that narrow its account's."""
     db.execute(
-        "INSERT INTO token (id, account_id, name, hash, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (token_id, account_id, name, token_hash, now(), expires_at),
+        "INSERT INTO token (id, account_id, name, hash, created_at, expires_at, origin) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (token_id, account_id, name, token_hash, now(), expires_at, as_json(origin)),
     )
     db.conn.executemany(
         "INSERT INTO token_grant (token_id, target) VALUES (?, ?) ON CONFLICT DO NOTHING",
         [(token_id, str(grant)) for grant in grants],
     )
+    _changed(db)
+
+
+def as_json(origin: Mapping[str, str] | None) -> str | None:
+    """An origin as the catalog keeps it."""
+    return None if origin is None else json.dumps(dict(origin), sort_keys=True, separators=(",", ":"))
 
 
 def revoke_token(db: Database, token_id: str) -> bool:
     """Writes. Whether there was such a token that was not revoked yet."""
     changed = db.execute("UPDATE token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", (now(), token_id))
+    _changed(db)
     return changed.rowcount > 0
 
 
@@ -167,12 +262,20 @@ def supersede_token(db: Database, token_id: str, successor_id: str, expires_at: 
         " WHERE id = ?",
         (successor_id, expires_at, expires_at, token_id),
     )
+    _changed(db)
 
 
-def account_of_token(db: Database, token_id: str) -> str | None:
-    """The id of the account that a token belongs to."""
-    row = db.execute("SELECT account_id FROM token WHERE id = ?", (token_id,)).fetchone()
-    return row[0] if row else None
+def use_exchange(db: Database, key: str, holder: str | None, until: Microseconds) -> str | None:
+    """Writes: the foreign token `key` is used by `holder`. None where this is its first use, else who used it first.
+
+    What may be forgotten is forgotten on the way.
+    """
+    db.execute("DELETE FROM exchange_use WHERE until < ?", (now(),))
+    row = db.execute("SELECT holder FROM exchange_use WHERE key = ?", (key,)).fetchone()
+    if row is not None:
+        return str(row[0])
+    db.execute("INSERT INTO exchange_use (key, holder, until) VALUES (?, ?, ?)", (key, holder or "", until))
+    return None
 
 
 def set_last_used(db: Database, used: Mapping[str, Microseconds]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from orbitalreg.catalog.accounts import as_json
 from orbitalreg.model import File, Microseconds, now
 
 _FILES = (
@@ -68,11 +69,18 @@ def _file(row: Sequence[Any], documents: Mapping[str, str]) -> File:
     )
 
 
-def insert(db: Database, repository_id: str, package_id: str, file: File, uploaded_by: str) -> None:
-    """Writes. The blob's row must be there."""
+def insert(
+    db: Database,
+    repository_id: str,
+    package_id: str,
+    file: File,
+    uploaded_by: str,
+    origin: Mapping[str, str] | None = None,
+) -> None:
+    """Writes; `origin` is as in `Identity`. The blob's row must be there."""
     db.execute(
         "INSERT INTO file (id, repository_id, package_id, version, filename, size, sha256, uploaded_at, uploaded_by,"
-        " attributes, requirements, yanked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " published_from, attributes, requirements, yanked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             file.id,
             repository_id,
@@ -83,6 +91,7 @@ def insert(db: Database, repository_id: str, package_id: str, file: File, upload
             file.sha256,
             file.uploaded_at,
             uploaded_by,
+            as_json(origin),
             json.dumps(dict(file.attributes), separators=(",", ":")),
             json.dumps(file.requirements, separators=(",", ":")),
             file.yanked,
@@ -184,7 +193,16 @@ def add_downloads(db: Database, counts: Mapping[tuple[str, str, str], int]) -> N
     )
 
 
-def uploaders(db: Database, file_ids: Sequence[str]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Who published a file; `origin` is as in `Identity`."""
+
+    account: str
+    origin: dict[str, str] | None
+
+
+def publishers(db: Database, file_ids: Sequence[str]) -> dict[str, Publisher]:
     """Who published each of these files."""
     marks = ",".join("?" * len(file_ids))
-    return dict(db.execute(f"SELECT id, uploaded_by FROM file WHERE id IN ({marks})", list(file_ids)).fetchall())
+    rows = db.execute(f"SELECT id, uploaded_by, published_from FROM file WHERE id IN ({marks})", list(file_ids))
+    return {row[0]: Publisher(row[1], json.loads(row[2]) if row[2] else None) for row in rows.fetchall()}

@@ -28,6 +28,11 @@ def m004_exceptions(db: Database) -> None:
     _run(db, _EXCEPTIONS)
 
 
+@migrations()
+def m005_identities(db: Database) -> None:
+    _run(db, _IDENTITIES)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";"):
         if statement.strip():
@@ -221,4 +226,22 @@ CREATE TABLE exception (
     created_at BIGINT NOT NULL
 );
 CREATE INDEX exception_of_package ON exception (package, repository_id, until)
+"""
+
+_IDENTITIES = """
+ALTER TABLE account ADD COLUMN disabled_at BIGINT;
+ALTER TABLE token ADD COLUMN origin TEXT;
+ALTER TABLE file ADD COLUMN published_from TEXT;
+ALTER TABLE audit_entry ADD COLUMN origin TEXT;
+CREATE TABLE revision (
+    subject TEXT PRIMARY KEY,
+    number BIGINT NOT NULL
+);
+INSERT INTO revision (subject, number) VALUES ('identity', 0);
+CREATE TABLE exchange_use (
+    key TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until BIGINT NOT NULL
+);
+CREATE INDEX exchange_use_until ON exchange_use (until)
 """

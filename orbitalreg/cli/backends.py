@@ -131,7 +131,7 @@ class Local:
         return self._registry.accounts.revoke(id_or_name, local_actor())
 
     def rotate(self, id_or_name: str, overlap: int) -> TokenSecret:
-        return rotate_any(self._registry.catalog, id_or_name, overlap, local_actor())
+        return rotate_any(self._registry.catalog, self._registry.accounts, id_or_name, overlap, local_actor())
 
     def _place(self, address: Address) -> tuple[Repository, FormatAdapter]:
         repository = self._registry.repository(address)

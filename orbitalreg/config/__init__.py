@@ -5,6 +5,7 @@ A new table is a class in `settings` (or a module beside it), a field of `Settin
 """
 
 from orbitalreg.config.loading import DEFAULT_FILE, ENVIRONMENT, find_file, from_dict, load
+from orbitalreg.config.people import GrantSettings, TokenSettings
 from orbitalreg.config.repositories import DEFAULT_PROJECT, ProjectSettings, RepositorySettings, keys_by_kind
 from orbitalreg.config.settings import DataSettings, ServerSettings, Settings, StorageSettings
 from orbitalreg.config.values import Network, parse_duration, parse_listen, parse_size, within
@@ -14,12 +15,14 @@ __all__ = [
     "DEFAULT_PROJECT",
     "ENVIRONMENT",
     "DataSettings",
+    "GrantSettings",
     "Network",
     "ProjectSettings",
     "RepositorySettings",
     "ServerSettings",
     "Settings",
     "StorageSettings",
+    "TokenSettings",
     "find_file",
     "from_dict",
     "keys_by_kind",

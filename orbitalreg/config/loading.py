@@ -71,7 +71,9 @@ def _with_paths(settings: Settings, base: Path) -> Settings:
         for name, project in settings.projects.items()
     }
     data = DataSettings(path=base / settings.data.path.expanduser())
-    return settings.model_copy(update={"data": data, "projects": projects})
+    placed = settings.model_copy(update={"data": data, "projects": projects})
+    placed._base = base  # noqa: SLF001  # no key of the configuration
+    return placed
 
 
 def _located(repository: RepositorySettings, base: Path) -> RepositorySettings:

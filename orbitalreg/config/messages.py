@@ -77,5 +77,6 @@ def _keys_at(path: Sequence[str]) -> set[str]:
         if isinstance(model, type) and issubclass(model, BaseModel):
             model = model.model_fields[part].annotation
         else:
-            model = get_args(model)[1]
+            inner = get_args(model)
+            model = inner[0] if inner[-1] is Ellipsis else inner[1]
     return set(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else set()

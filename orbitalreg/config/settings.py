@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from orbitalreg.config.people import GrantSettings, TokenSettings
 from orbitalreg.config.repositories import ProjectSettings, RepositorySettings, repository_path
 from orbitalreg.config.values import Listen, NameKey, Network, PublicUrl, Size, Table
 from orbitalreg.model import Address
@@ -57,7 +58,19 @@ class Settings(Table):
     data: DataSettings = DataSettings()
     storage: StorageSettings = StorageSettings()
     projects: dict[NameKey, ProjectSettings] = Field({}, description="Projects by name.")
+    groups: dict[NameKey, tuple[NameKey, ...]] = Field(
+        {}, strict=False, description="Named sets of users: the names of the users in each."
+    )
+    grants: tuple[GrantSettings, ...] = Field((), strict=False, description="Who may do what.")
+    tokens: TokenSettings = TokenSettings()
     plugins: dict[str, dict[str, Any]] = Field({}, description="A plugin's own settings; the table enables it.")
+
+    _base: Path = PrivateAttr(default=Path())
+
+    @property
+    def base(self) -> Path:
+        """What relative paths in plugins' tables are relative to: the folder of the configuration's file."""
+        return self._base
 
     def repositories(self) -> Iterator[tuple[Address, RepositorySettings]]:
         for project, settings in self.projects.items():

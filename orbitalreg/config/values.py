@@ -38,7 +38,7 @@ def _quantity(text: object, units: Mapping[str, int], right: str) -> int:
     return int(match[1]) * units[match[2]]
 
 
-def _checked(parse: Callable[[Any], T], expected: str) -> BeforeValidator:
+def checked(parse: Callable[[Any], T], expected: str) -> BeforeValidator:
     """A validator that runs `parse` and, where that refuses, says what would be right."""
 
     def validate(value: Any) -> T:
@@ -70,16 +70,16 @@ def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     return ipaddress.ip_network(text)
 
 
-Size = Annotated[int, _checked(parse_size, 'a size such as "512KiB", "100MiB" or "1GiB"')]
-Duration = Annotated[int, _checked(parse_duration, 'a duration such as "30s", "15m", "12h" or "7d"')]
-Listen = Annotated[tuple[str, int], _checked(parse_listen, '"HOST:PORT", for example "127.0.0.1:8080"')]
-PublicUrl = Annotated[str, _checked(_public_url, 'an address such as "https://orbitalreg.example.com"')]
+Size = Annotated[int, checked(parse_size, 'a size such as "512KiB", "100MiB" or "1GiB"')]
+Duration = Annotated[int, checked(parse_duration, 'a duration such as "30s", "15m", "12h" or "7d"')]
+Listen = Annotated[tuple[str, int], checked(parse_listen, '"HOST:PORT", for example "127.0.0.1:8080"')]
+PublicUrl = Annotated[str, checked(_public_url, 'an address such as "https://orbitalreg.example.com"')]
 Network = Annotated[
     ipaddress.IPv4Network | ipaddress.IPv6Network,
-    _checked(_network, 'an address or network such as "127.0.0.1" or "10.0.0.0/8"'),
+    checked(_network, 'an address or network such as "127.0.0.1" or "10.0.0.0/8"'),
 ]
 NameKey = Annotated[
-    str, _checked(lambda text: valid_name(text, "name"), "a name of a-z, 0-9, '.', '_' and '-', at most 64 long")
+    str, checked(lambda text: valid_name(text, "name"), "a name of a-z, 0-9, '.', '_' and '-', at most 64 long")
 ]
 
 

@@ -80,7 +80,7 @@ class LocalInventory(Inventory):
 
     def _files(self, chosen: Sequence[File]) -> list[FileSummary]:
         db, ids = self._catalog.read(), [file.id for file in chosen]
-        counts, publishers = downloads.of_files(db, ids), files.uploaders(db, ids)
+        counts, publishers = downloads.of_files(db, ids), files.publishers(db, ids)
         return [
             FileSummary(
                 file.id,
@@ -89,7 +89,8 @@ class LocalInventory(Inventory):
                 file.size,
                 file.sha256,
                 at(file.uploaded_at),
-                publishers.get(file.id),
+                publishers[file.id].account if file.id in publishers else None,
+                publishers[file.id].origin if file.id in publishers else None,
                 counts.get(file.id, 0),
                 file.yanked,
                 list(file.requirements),

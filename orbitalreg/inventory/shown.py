@@ -165,7 +165,7 @@ class ShownInventory(Inventory):
     def _files(self, shown: _Package, chosen: Sequence[File]) -> list[FileSummary]:
         db = self._catalog.read()
         counts = downloads.of_files(db, [file.id for file in chosen])
-        publishers = files.uploaders(db, [file.id for file in chosen if file.origin in self._local])
+        publishers = files.publishers(db, [file.id for file in chosen if file.holder in self._local])
         return [
             FileSummary(
                 file.id,
@@ -174,11 +174,12 @@ class ShownInventory(Inventory):
                 file.size,
                 file.sha256,
                 at(file.uploaded_at),
-                publishers.get(file.id),
+                publishers[file.id].account if file.id in publishers else None,
+                publishers[file.id].origin if file.id in publishers else None,
                 counts.get(file.id, 0),
                 file.yanked,
                 list(file.requirements),
-                str(self._holders[file.origin]),
+                str(self._holders[file.holder]),
                 _withheld(file, shown.withheld.get(file.filename)),
             )
             for file in chosen

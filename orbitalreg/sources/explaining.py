@@ -143,7 +143,7 @@ class _Versions:
 
     def _version(self, key: Any, version: str) -> VersionExplanation:
         files = [file for file in self._raw_files if self._key(file.version) == key]
-        provider = self._addresses.get(files[0].origin) if files else None
+        provider = self._addresses.get(files[0].holder) if files else None
         return VersionExplanation(
             version,
             provider,

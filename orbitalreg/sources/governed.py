@@ -66,10 +66,10 @@ class GovernedSource:
         self._adapter = adapter
         self._governance = governance
         self._own = governance.rules.get(raw.repository.id)
-        self._by_origin = _rules_by_origin(raw, governance.rules)
-        every = {one.repository.id: one for rules in self._by_origin.values() for one in rules}
+        self._by_holder = _rules_by_holder(raw, governance.rules)
+        every = {one.repository.id: one for rules in self._by_holder.values() for one in rules}
         self._opened_in = sorted(one.repository.id for one in every.values() if one.by_time)
-        self._policy = _digest(*(f"{origin} {[one.digest for one in r]}" for origin, r in self._by_origin.items()))
+        self._policy = _digest(*(f"{holder} {[one.digest for one in r]}" for holder, r in self._by_holder.items()))
         self._kept = governance.kept
 
     @property
@@ -84,7 +84,7 @@ class GovernedSource:
     @property
     def by_time(self) -> Sequence[Repository]:
         """The repositories whose rules withhold by time here: where an exception has its place."""
-        every = {rules.repository.id: rules for way in self._by_origin.values() for rules in way}
+        every = {rules.repository.id: rules for way in self._by_holder.values() for rules in way}
         return [rules.repository for rules in every.values() if rules.by_time]
 
     def version_key(self, version: str) -> Any:
@@ -159,7 +159,7 @@ class GovernedSource:
         for file in raw.files:
             reason = self._of_the_package(file, raw)
             if reason is None:
-                rules = self._by_origin.get(file.origin, ())
+                rules = self._by_holder.get(file.holder, ())
                 reason = verdict(file, key(file.version), rules, facts, instant)
                 turn = next_change(file, key(file.version), rules, facts, instant) if reason or opened else None
                 changes += [turn] if turn is not None else []
@@ -196,15 +196,15 @@ class GovernedSource:
         return _digest(self.repository.id, raw.revision, self._policy, *reasons)
 
 
-def _rules_by_origin(raw: RawSource, rules: Mapping[str, Rules]) -> dict[str, tuple[Rules, ...]]:
+def _rules_by_holder(raw: RawSource, rules: Mapping[str, Rules]) -> dict[str, tuple[Rules, ...]]:
     """For each repository in here that holds files, the rules on the first way to it, the outermost first."""
     own = (rules[raw.repository.id],) if raw.repository.id in rules else ()
     if not isinstance(raw, VirtualSource):
         return {raw.repository.id: own}
     found: dict[str, tuple[Rules, ...]] = {}
     for member in raw.members:
-        for origin, inner in _rules_by_origin(member, rules).items():
-            found.setdefault(origin, own + inner)
+        for holder, inner in _rules_by_holder(member, rules).items():
+            found.setdefault(holder, own + inner)
     return found
 
 

@@ -129,7 +129,7 @@ class VirtualSource:
 
     def _holder(self, file: File) -> RawSource:
         try:
-            return self._holders[file.origin]
+            return self._holders[file.holder]
         except KeyError:
             raise NotFound(f"{self._repository.address} has no file {file.filename}") from None
 

@@ -230,4 +230,4 @@ def may_read(identity: Identity, repository: Repository, package: str | None) ->
 def actor_of(req: falcon.Request) -> Actor:
     """Whom the audit log names for this request."""
     identity: Identity = req.context.identity
-    return Actor(identity.name, identity.token_id, req.context.remote_addr, req.context.request_id)
+    return Actor(identity.name, identity.token_id, req.context.remote_addr, req.context.request_id, identity.origin)

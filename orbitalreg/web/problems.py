@@ -20,7 +20,9 @@ TABLE: tuple[tuple[type[errors.OrbitalError], HTTPStatus], ...] = (
     (errors.UploadRefused, HTTPStatus.BAD_REQUEST),
     (errors.InvalidName, HTTPStatus.BAD_REQUEST),
     (errors.Malformed, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (errors.TooManyFailures, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.Unauthenticated, HTTPStatus.UNAUTHORIZED),
+    (errors.ExchangeRefused, HTTPStatus.UNPROCESSABLE_ENTITY),
     (errors.Forbidden, HTTPStatus.FORBIDDEN),
     (errors.NotFound, HTTPStatus.NOT_FOUND),
     (errors.Misplaced, HTTPStatus.CONFLICT),
@@ -55,6 +57,8 @@ def _known(req: falcon.Request, resp: falcon.Response, error: Exception, _: obje
     status = next((status for kind, status in TABLE if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
     if status is HTTPStatus.UNAUTHORIZED:
         resp.set_header("WWW-Authenticate", 'Basic realm="OrbitalReg"')
+    if isinstance(error, errors.TooManyFailures):
+        resp.set_header("Retry-After", str(error.retry_after))
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         resp.set_header("Retry-After", str(RETRY_SECONDS))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -16,9 +16,9 @@ import pytest
 from orbitalreg import client as module
 from orbitalreg import errors
 from orbitalreg.client import BY_STATUS, Client
-from orbitalreg.identity import mint
 from orbitalreg.model import Address, Grant, Kind, Status, StatusName
 from orbitalreg.summaries import Change, DayCount, ProjectSummary, RepositorySummary, StatusSummary
+from orbitalreg.tokens import mint
 from orbitalreg.web.problems import TABLE
 
 TOYS = Address("acme", "toys")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orbitalreg import delegation, identity, model
+from orbitalreg import delegation, identity, model, tokens
 from orbitalreg.catalog import accounts
 from orbitalreg.errors import Unauthenticated
 from orbitalreg.model import Address, Grant, Identity, Right, now
@@ -33,7 +33,7 @@ def ann(site: Any) -> str:
 
 def clock(monkeypatch: pytest.MonkeyPatch, ahead: int) -> None:
     """Set every clock ahead by so many microseconds."""
-    for module in (model, accounts, delegation):
+    for module in (model, accounts, delegation, identity):
         monkeypatch.setattr(module, "now", lambda: now() + ahead)
 
 
@@ -313,7 +313,7 @@ def test_an_admin_of_a_part_is_no_admin_of_the_project(grant: str, site: Any, ap
 
 def test_a_token_revoked_meanwhile_makes_nothing(site: Any, api: Any, ann: str) -> None:
     caller = site.registry.accounts.authenticate(None, ann)
-    own = delegation.OwnTokens(site.registry.catalog, caller, site.actor)
+    own = delegation.OwnTokens(site.registry.catalog, site.registry.accounts, caller, site.actor)
     site.registry.accounts.revoke(token_id(ann), site.actor)
     with pytest.raises(Unauthenticated):
         own.make("x", [Grant.parse("acme:read")], None)
@@ -325,7 +325,7 @@ def test_rotation_from_the_command_line(cli: Any, configured: Any) -> None:
     old = cli("token", "create", "robot", "--grant", "acme:read", "--expires", "90d").stdout.strip()
     result = cli("token", "rotate", "robot", "--overlap", "1h")
     assert result.exit_code == 0
-    assert identity.TOKEN_PATTERN.fullmatch(result.stdout.strip())
+    assert tokens.TOKEN_PATTERN.fullmatch(result.stdout.strip())
     rows = {row["id"]: row for row in json.loads(cli("token", "list", "--json").stdout)}
     assert rows[token_id(old)]["state"] == rows[token_id(result.stdout)]["state"] == "active"
     assert rows[token_id(old)]["expires"] < rows[token_id(result.stdout)]["expires"]

@@ -262,7 +262,7 @@ def add_file(db: Any, repository_id: str, package: str, filename: str, sha256: s
 def test_a_file_reads_back_as_it_was_written(catalog: Catalog, repository_id: str) -> None:
     with catalog.write() as db:
         file = add_file(db, repository_id, "ball", "ball@1.toy")
-    assert files.by_filename(catalog.read(), repository_id, "ball@1.toy") == replace(file, origin=repository_id)
+    assert files.by_filename(catalog.read(), repository_id, "ball@1.toy") == replace(file, holder=repository_id)
 
 
 def test_names_are_in_byte_order_and_only_those_with_files(catalog: Catalog, repository_id: str) -> None:

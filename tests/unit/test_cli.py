@@ -13,7 +13,8 @@ from scripted_upstream import ScriptedUpstream, status
 from orbitalreg import config, machine
 from orbitalreg.assembly import default_settings
 from orbitalreg.catalog import Catalog
-from orbitalreg.model import now
+from orbitalreg.identity import Accounts
+from orbitalreg.model import Actor, now
 
 Cli = Callable[..., Result]
 
@@ -276,7 +277,8 @@ def test_token_create_does_not_warn_of_what_may_match(grant: str, cli: Cli) -> N
 
 
 @pytest.mark.usefixtures("configured")
-def test_token_create_for_a_user_makes_a_personal_one(cli: Cli) -> None:
+def test_token_create_for_a_user_makes_a_personal_one(cli: Cli, tmp_path: Path) -> None:
+    Accounts(Catalog(tmp_path / "data")).add_user("ann", Actor("local:test"))
     made = json.loads(cli("token", "create", "laptop", "--user", "ann", "--grant", "acme:read", "--json").stdout)
     assert made["token"].startswith("orbpat_")
     assert made["expires"] is None

@@ -603,7 +603,7 @@ class Agreement(RuleBasedStateMachine):
 
     def _check_explanation(self, source: GovernedSource, name: str) -> None:
         listing, told = source.listing(name), explain(source, name)
-        origin = {file.filename: file.origin.replace("id-acme-", "acme/") for file in self.raw.listing(name).files}
+        origin = {file.filename: file.holder.replace("id-acme-", "acme/") for file in self.raw.listing(name).files}
         said = {filename: one.provided_by for one in told.versions for filename in one.files}
         held = {one.filename: version.provided_by for version in told.versions for one in version.withheld}
         assert said == {file.filename: origin[file.filename] for file in listing.files}

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from orbitalreg.catalog import Catalog
 from orbitalreg.errors import InvalidName, NotFound, Unauthenticated
-from orbitalreg.identity import TOKEN_PATTERN, Accounts, mint, token_id_of
+from orbitalreg.identity import Accounts
 from orbitalreg.model import Actor, Grant, now
+from orbitalreg.tokens import TOKEN_PATTERN, mint, token_id_of
 from orbitalreg.web.auth import credentials
 
 ACTOR = Actor("local:test", address="127.0.0.1", request_id="r1")
@@ -29,7 +30,13 @@ def accounts(catalog: Catalog) -> Accounts:
     return Accounts(catalog)
 
 
-@pytest.mark.parametrize(("kind", "prefix"), [("service", "orbsa_"), ("user", "orbpat_")])
+def add_ann(accounts: Accounts, *grants: str) -> None:
+    """The user ann, who has the usual grants and these."""
+    accounts.add_user("ann", ACTOR)
+    accounts.grant("user:ann", [*GRANTS, *map(Grant.parse, grants)], ACTOR)
+
+
+@pytest.mark.parametrize(("kind", "prefix"), [("service", "orbsa_"), ("user", "orbpat_"), ("oidc-gitlab", "orboi_")])
 def test_a_token_has_its_kinds_prefix_and_46_characters(kind: str, prefix: str) -> None:
     text = mint(kind).text
     assert text.startswith(prefix)
@@ -86,12 +93,14 @@ def test_a_service_accounts_token_stands_for_it(accounts: Accounts) -> None:
 
 
 def test_a_users_token_stands_for_the_user(accounts: Accounts) -> None:
+    add_ann(accounts)
     token = accounts.create_token("laptop", "ann", GRANTS, None, ACTOR)
     assert token.text.startswith("orbpat_")
     assert accounts.authenticate("ann", token.text).name == "user:ann"
 
 
 def test_a_second_token_does_not_narrow_its_owner(accounts: Accounts) -> None:
+    add_ann(accounts, "acme/toys:read")
     accounts.create_token("laptop", "ann", GRANTS, None, ACTOR)
     narrow = accounts.create_token("ci", "ann", [Grant.parse("acme/toys:read")], None, ACTOR)
     identity = accounts.authenticate(None, narrow.text)
@@ -187,6 +196,7 @@ def test_accounts_and_tokens_have_valid_names(name: str, user: str | None, accou
 
 
 def test_only_hashes_are_in_the_files_of_the_catalog(accounts: Accounts, tmp_path: Any) -> None:
+    add_ann(accounts)
     tokens = [accounts.create_token("robot", None, GRANTS, None, ACTOR) for _ in range(3)]
     tokens.append(accounts.create_token("laptop", "ann", GRANTS, None, ACTOR))
     kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())

@@ -66,7 +66,7 @@ def test_everything_that_the_upstream_says_is_passed_on(bench: Bench) -> None:
     assert (first.attributes, first.documents, first.yanked) == ({"note": "round"}, {"head": "ab" * 32}, "flat")
     assert (second.size, second.sha256, second.documents, second.yanked) == (None, None, {"head": ""}, None)
     assert abs(second.uploaded_at - now()) < 60_000_000
-    assert {first.origin, second.origin} == {bench.repository.id}
+    assert {first.holder, second.holder} == {bench.repository.id}
     assert (listing.status.name, listing.status.reason) == (StatusName.DEPRECATED, "use cube")
     assert listing.stale is None
 

@@ -187,5 +187,5 @@ def test_a_virtual_shows_what_its_remote_has(assembled: Callable[[str], Registry
     upstream.table["/toys/names/"] = reply(b"ball\n", headers={"Content-Type": "text/plain"})
     source = registry.source(registry.repository(Address("acme", "all")))
     [file] = source.listing("ball").files
-    assert file.origin == registry.repository(Address("acme", "mirror")).id
+    assert file.holder == registry.repository(Address("acme", "mirror")).id
     assert list(source.names()) == ["ball"]

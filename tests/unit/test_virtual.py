@@ -69,7 +69,7 @@ def test_a_filename_is_shown_once_also_where_its_version_is_told_differently() -
     first.put("ball", "1.0", "same.toy")
     second.put("ball", "2.0", "same.toy")
     listing = virtual(first, second).listing("ball")
-    assert [(file.version, file.origin) for file in listing.files] == [("1.0", "id-acme-first")]
+    assert [(file.version, file.holder) for file in listing.files] == [("1.0", "id-acme-first")]
 
 
 def test_a_file_that_a_member_withholds_keeps_its_place(public: FakeSource) -> None:
@@ -99,7 +99,7 @@ def test_the_bytes_and_the_documents_are_those_of_the_member_that_provides_the_f
 
 def test_a_file_of_no_member_is_not_found(internal: FakeSource) -> None:
     with pytest.raises(NotFound):
-        virtual(internal).open(File("id", "ball", "1.0", "ball@1.0.toy", 1, None, 0, origin="elsewhere"))
+        virtual(internal).open(File("id", "ball", "1.0", "ball@1.0.toy", 1, None, 0, holder="elsewhere"))
 
 
 # The name guard
@@ -369,7 +369,7 @@ class Composition(RuleBasedStateMachine):
             if locals_only and member.repository.kind == "remote":
                 continue
             files = [file for file in member.files.get(name, {}).values() if _key(file.version) not in taken]
-            chosen |= {file.filename: file.origin for file in files if file.filename not in chosen}
+            chosen |= {file.filename: file.holder for file in files if file.filename not in chosen}
             taken |= {_key(file.version) for file in files}
         return chosen
 
@@ -383,7 +383,7 @@ class Composition(RuleBasedStateMachine):
                 assert shown(listing) == self.expected(name)
                 assert source.revision(name) == listing.revision
                 for file in listing.files:
-                    assert source.open(file).read().decode().endswith(file.origin.removeprefix("id-acme-"))
+                    assert source.open(file).read().decode().endswith(file.holder.removeprefix("id-acme-"))
                 assert self.seen.setdefault(listing.revision, listing) == listing
             for name in {"ball", "kite"}.difference(names):
                 with pytest.raises(NotFound):

@@ -7,7 +7,7 @@ import pytest
 
 from orbitalreg import staging
 from orbitalreg.errors import StorageFailed
-from orbitalreg.identity import mint
+from orbitalreg.tokens import mint
 
 
 def test_the_page_says_what_this_is_and_how_to_use_it(site: Any) -> None:

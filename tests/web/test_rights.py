@@ -9,7 +9,7 @@ from orbitalreg.assembly import Registry
 from orbitalreg.errors import PluginError
 from orbitalreg.interfaces import Route, TextReply
 from orbitalreg.metrics import Metrics
-from orbitalreg.model import Right, now
+from orbitalreg.model import Grant, Right, now
 from orbitalreg.web.app import create_app
 from orbitalreg.web.auth import Access
 from orbitalreg.web.formats import mounts
@@ -173,8 +173,7 @@ def test_empty_credentials_are_none(site: Any) -> None:
 def test_a_right_taken_from_the_owner_is_gone_from_the_token(stocked: Any) -> None:
     token = stocked.token("acme:read", name="robot")
     assert stocked.get(PAGE, token).status_code == 200
-    with stocked.registry.catalog.write() as db:
-        db.execute("DELETE FROM account_grant WHERE account_id = (SELECT id FROM account WHERE name = 'robot')")
+    stocked.registry.accounts.revoke_grant("service:robot", Grant.parse("acme:read"), stocked.actor)
     assert stocked.get(PAGE, token).status_code == 404
 
 

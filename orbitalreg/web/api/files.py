@@ -46,4 +46,4 @@ class FileItem(RepositoryResource):
 
 def _shown(req: falcon.Request, file: FileSummary) -> FileSummary:
     """Names of accounts are not for everybody."""
-    return replace(file, published_by=None) if caller(req).is_anonymous else file
+    return replace(file, published_by=None, published_from=None) if caller(req).is_anonymous else file

@@ -6,6 +6,7 @@ from typing import Annotated
 import falcon
 from pydantic import AfterValidator, Field
 
+from orbitalreg.assembly import Registry
 from orbitalreg.delegation import DEFAULT_OVERLAP, MAX_OVERLAP, OwnTokens, ProjectTokens
 from orbitalreg.errors import InvalidName
 from orbitalreg.inventory import START
@@ -57,15 +58,12 @@ class Tokens(ApiResource):
     @operation("GET", Access.SIGNED_IN, Page[TokenSummary], query=Paging)
     def list(self, req: falcon.Request, query: Paging) -> Page[TokenSummary]:
         """List the tokens of your account, revoked and expired ones too, oldest first."""
-        return page(query, START, time_key, self._own(req).after, _key)
+        return page(query, START, time_key, _own(self._registry, req).after, _key)
 
     @operation("POST", Access.SIGNED_IN, TokenSecret, body=NewToken, status=HTTPStatus.CREATED)
     def make(self, req: falcon.Request, body: NewToken) -> TokenSecret:
         """Make a token for your account. It never has more than the token that makes it."""
-        return self._own(req).make(body.name, [Grant.parse(text) for text in body.grants], body.expires_in)
-
-    def _own(self, req: falcon.Request) -> OwnTokens:
-        return OwnTokens(self._registry.catalog, caller(req), actor_of(req))
+        return _own(self._registry, req).make(body.name, [Grant.parse(text) for text in body.grants], body.expires_in)
 
 
 class TokenItem(ApiResource):
@@ -74,12 +72,12 @@ class TokenItem(ApiResource):
     @operation("GET", Access.SIGNED_IN, TokenSummary)
     def show(self, req: falcon.Request, token: str) -> TokenSummary:
         """Show a token of your account."""
-        return OwnTokens(self._registry.catalog, caller(req), actor_of(req)).get(token)
+        return _own(self._registry, req).get(token)
 
     @operation("DELETE", Access.SIGNED_IN, TokenSummary)
     def revoke(self, req: falcon.Request, token: str) -> TokenSummary:
         """Revoke a token of your account that holds no more than the one you use. The next request is refused."""
-        return OwnTokens(self._registry.catalog, caller(req), actor_of(req)).revoke(token)
+        return _own(self._registry, req).revoke(token)
 
 
 class TokenRotation(ApiResource):
@@ -88,7 +86,7 @@ class TokenRotation(ApiResource):
     @operation("POST", Access.SIGNED_IN, TokenSecret, body=Rotation, status=HTTPStatus.CREATED)
     def rotate(self, req: falcon.Request, token: str, body: Rotation) -> TokenSecret:
         """Make a token in the place of one that holds no more than the one you use; the old stays good for a while."""
-        return OwnTokens(self._registry.catalog, caller(req), actor_of(req)).rotate(token, body.overlap)
+        return _own(self._registry, req).rotate(token, body.overlap)
 
 
 class ProjectTokenList(ProjectResource):
@@ -97,7 +95,7 @@ class ProjectTokenList(ProjectResource):
     @operation("GET", Right.ADMIN, Page[TokenSummary], query=Paging)
     def list(self, req: falcon.Request, query: Paging) -> Page[TokenSummary]:
         """List the tokens of the service accounts all of whose grants lie in the project, oldest first."""
-        tokens = ProjectTokens(self._registry.catalog, req.context.target.project, actor_of(req))
+        tokens = _of_project(self._registry, req)
         return page(query, START, time_key, tokens.after, _key)
 
 
@@ -107,7 +105,15 @@ class ProjectTokenItem(ProjectResource):
     @operation("DELETE", Right.ADMIN, TokenSummary)
     def revoke(self, req: falcon.Request, token: str) -> TokenSummary:
         """Revoke a token of a service account all of whose grants lie in the project."""
-        return ProjectTokens(self._registry.catalog, req.context.target.project, actor_of(req)).revoke(token)
+        return _of_project(self._registry, req).revoke(token)
+
+
+def _own(registry: Registry, req: falcon.Request) -> OwnTokens:
+    return OwnTokens(registry.catalog, registry.accounts, caller(req), actor_of(req))
+
+
+def _of_project(registry: Registry, req: falcon.Request) -> ProjectTokens:
+    return ProjectTokens(registry.catalog, registry.accounts, req.context.target.project, actor_of(req))
 
 
 def _key(token: TokenSummary) -> TimeKey:
