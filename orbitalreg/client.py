@@ -60,7 +60,7 @@ BY_STATUS: Mapping[int, type[errors.OrbitalError]] = {
     413: errors.TooLarge,
     415: errors.Malformed,
     422: errors.Malformed,
-    429: errors.Busy,
+    429: errors.TooManyFailures,
     500: errors.StorageFailed,
     502: errors.UpstreamFailed,
     503: errors.Busy,

@@ -187,7 +187,11 @@ def test_the_token_is_in_no_text_of_the_client() -> None:
 
 
 def test_every_status_stands_for_the_error_that_made_it() -> None:
-    of_two_kinds = {errors.UploadRefused: errors.InvalidName, errors.Withheld: errors.Forbidden}
+    of_two_kinds = {
+        errors.UploadRefused: errors.InvalidName,
+        errors.Withheld: errors.Forbidden,
+        errors.ExchangeRefused: errors.Malformed,
+    }
     for kind, status in TABLE:
         found = BY_STATUS.get(status.value, errors.Unreachable)
         assert issubclass(found, kind) or issubclass(kind, found) or of_two_kinds[kind] is found
