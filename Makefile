@@ -43,12 +43,15 @@ test-api: $(BIN)/.developer  ## the API, its document against the running server
 stress: $(BIN)/.developer  ## hostile archives, a gigabyte, SIGKILLs: a minute or two
 	$(PYTEST) $(STRESS)
 
-test-clients: $(BIN)/.developer  ## eight real clients against a running server; installs them once
-	$(PYTEST) tests/clients
+test-clients: export ORBITALREG_LEDGER := $(CURDIR)/.venv-clients/ledger
+test-clients: $(BIN)/.developer  ## eight real clients on every kind of repository; installs them once
+	@mkdir -p .venv-clients && rm -f $(ORBITALREG_LEDGER)
+	$(PYTEST) -n auto --dist worksteal tests/clients --ignore=tests/clients/test_page.py
+	$(PYTEST) tests/clients/test_page.py
 
 test-upstreams: $(BIN)/.developer  ## every kind of repository in full, and real servers as upstreams; some minutes
 	ORBITALREG_KINDS=all $(PYTEST) $(PARALLEL) $(KINDS)
-	$(PYTEST) tests/upstreams
+	$(PYTEST) -n auto tests/upstreams
 
 test-pythons: $(BIN)/.developer  ## the tests of host, web and plugins on each supported CPython of this machine
 	$(BIN)/python tools/pythons.py

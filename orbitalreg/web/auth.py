@@ -196,7 +196,15 @@ def authorize(identity: Identity, right: Right, target: Target | ProjectTarget) 
     hidden = target.discreet and (repository is None or not sees(identity, repository, target.package))
     if right is Right.READ or hidden or (repository is None and _knows_project(identity, target.address)):
         raise NotFound(f"there is no {target.address}{f'/{target.package}' if target.package else ''} for this token")
-    raise Forbidden(f"this token has no right to {right} in {target.address}")
+    raise Forbidden(f"this token has no right to {right} in {_place(identity, target)}")
+
+
+def _place(identity: Identity, target: Target) -> str:
+    """Where the right is missing: who may read a virtual repository is told which other takes its uploads."""
+    receiver, address = target.receiver, target.address
+    if receiver is None or address is None or not identity.may_somewhere(Right.READ, address):
+        return str(address)
+    return f"{receiver.address}, which takes the uploads to {address}"
 
 
 def _authorize_project(identity: Identity, right: Right, target: ProjectTarget) -> None:

@@ -3,12 +3,14 @@
 A folder is named by its pin file and carries a stamp of it and of the interpreter; another stamp makes it anew.
 """
 
+import fcntl
 import hashlib
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 PINS = Path(__file__).parent / "requirements"
@@ -61,11 +63,21 @@ def _pins(name: str) -> Path:
 def _kept(name: str, make: Callable[[Path, Path], None], pins: Path | None = None) -> Path:
     folder, pins = KEPT / name, pins or _pins(name)
     stamp = hashlib.sha256(f"{sys.version}\n{sys.prefix}\n".encode() + pins.read_bytes()).hexdigest()
-    if not (folder / _STAMP).exists() or (folder / _STAMP).read_text() != stamp:
-        shutil.rmtree(folder, ignore_errors=True)
-        make(folder, pins)
-        (folder / _STAMP).write_text(stamp)
+    with _alone(name):
+        if not (folder / _STAMP).exists() or (folder / _STAMP).read_text() != stamp:
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder, pins)
+            (folder / _STAMP).write_text(stamp)
     return folder
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """No other process makes that folder meanwhile."""
+    KEPT.mkdir(exist_ok=True)
+    with (KEPT / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _install(folder: Path, pins: Path) -> None:

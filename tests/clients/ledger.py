@@ -1,5 +1,6 @@
 """What the run found, client by client and action by action, and the page that shows it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,6 +9,8 @@ from pathlib import Path
 from environments import CLIENTS, pinned
 from says import PUBLISH_ANONYMOUS, READ_ANONYMOUS, READ_REFUSED, REVOKED_REASON, refusal
 from setups import SETUPS, Setup
+
+from orbitalreg.model import Kind
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "clients.md"
 
@@ -35,6 +38,8 @@ class Action(StrEnum):
     READ_REVOKED = "install with a revoked token: refused"
     READ_ANONYMOUS = "install without a token: refused"
     READ_HIDDEN = "install what the token may not read: not found"
+    PUBLISH_REMOTE = "publish to a repository that takes no uploads: refused"
+    CONFUSED = "a stranger's greater version of a private name: never offered, never installed"
 
 
 PUBLISHERS = ("uv", "twine", "poetry", "pdm", "hatch", "flit")
@@ -62,63 +67,120 @@ OFFERED: Mapping[Action, tuple[str, ...]] = {
     Action.READ_REVOKED: READERS,
     Action.READ_ANONYMOUS: READERS,
     Action.READ_HIDDEN: READERS,
+    Action.PUBLISH_REMOTE: PUBLISHERS,
+    Action.CONFUSED: READERS,
 }
 """The clients that offer each action: each of these is tested."""
+
+_RECEIVERS = (Kind.LOCAL, Kind.VIRTUAL)
+THROUGH: Mapping[Action, tuple[Kind, ...]] = dict.fromkeys(Action, tuple(Kind)) | {
+    Action.PUBLISH: _RECEIVERS,
+    Action.AGAIN: _RECEIVERS,
+    Action.OTHER_BYTES: _RECEIVERS,
+    Action.CHECK: _RECEIVERS,
+    Action.PUBLISH_REVOKED: _RECEIVERS,
+    Action.PUBLISH_ANONYMOUS: _RECEIVERS,
+    Action.PUBLISH_FORBIDDEN: _RECEIVERS,
+    Action.PUBLISH_REMOTE: (Kind.REMOTE,),
+    Action.CONFUSED: (Kind.VIRTUAL,),
+}
+"""The kinds of repository that each action is tried on: a client finds the same on all of them."""
+
+Entry = tuple[Action, str, Kind]
+
+LEGEND = "`-`: the client has no command or option of its own for it."
 
 
 @dataclass
 class Ledger:
     """Every outcome of one run, with a footnote or none. What fails is not entered: the run is red anyway."""
 
-    outcomes: dict[tuple[Action, str], tuple[str, str]] = field(default_factory=dict)
+    outcomes: dict[Entry, tuple[str, str]] = field(default_factory=dict)
     absent: bool = False
     """Whether a client or a build backend could not be had, so that something could not be tried."""
+    file: Path | None = None
+    """Where each outcome is kept too: a line of JSON, or `null` for what is absent. Several processes may share it."""
 
-    def ok(self, action: Action, client: str, note: str = "") -> None:
-        self._enter(action, client, "ok", note)
+    @classmethod
+    def of(cls, file: Path) -> "Ledger":
+        """What is kept there."""
+        found = cls()
+        for line in map(json.loads, file.read_text("utf-8").splitlines()):
+            if line is None:
+                found.lacks()
+            else:
+                action, client, kind, word, note = line
+                found.enter((Action(action), client, Kind(kind)), word, note)
+        return found
 
-    def no(self, action: Action, client: str, note: str) -> None:
-        """The client does something else, and the footnote says what."""
-        self._enter(action, client, "no", note)
+    def lacks(self) -> None:
+        """Something could not be had."""
+        self.absent = True
+        self._keep(None)
 
-    def _enter(self, action: Action, client: str, word: str, note: str) -> None:
+    def enter(self, entry: Entry, word: str, note: str) -> None:
+        """What one kind shows must be what another has shown before: no client tells them apart."""
+        action, client, kind = entry
         assert client in OFFERED[action], f"{client} is not said to offer: {action}"
-        assert (action, client) not in self.outcomes, f"{client} is entered twice: {action}"
-        self.outcomes[action, client] = (word, note)
+        assert kind in THROUGH[action], f"a {kind} repository is not said to be tried: {action}"
+        assert entry not in self.outcomes, f"{client} is entered twice for {kind}: {action}"
+        self.outcomes[entry] = (word, note)
+        assert self._found(action, client) == (word, note), f"{client} tells {kind} from other kinds: {action}"
+        self._keep([*entry, word, note])
+
+    def _keep(self, line: list[str] | None) -> None:
+        if self.file is not None:
+            with self.file.open("a", encoding="utf-8") as file:
+                file.write(f"{json.dumps(line)}\n")
+
+    def _found(self, action: Action, client: str) -> tuple[str, str] | None:
+        """What was found, on whichever kind."""
+        found = (self.outcomes.get((action, client, kind)) for kind in THROUGH[action])
+        return next((outcome for outcome in found if outcome), None)
 
     @property
-    def missing(self) -> list[tuple[Action, str]]:
+    def missing(self) -> list[Entry]:
         """What is offered and was not entered."""
-        every = [(action, client) for action, clients in OFFERED.items() for client in clients]
+        every = [(action, client, kind) for action in Action for client in OFFERED[action] for kind in THROUGH[action]]
         return [entry for entry in every if entry not in self.outcomes]
 
     def table(self) -> str:
-        """Markdown: actions down, clients across, footnotes below."""
+        """Markdown: actions down, with the kinds that each was tried on; clients across; footnotes below."""
         notes = list(dict.fromkeys(note for note in self._in_order() if note))
-        rows = [
-            "| " + " | ".join(["action", *(f"{client} {pinned(client)}" for client in CLIENTS)]) + " |",
-            "|---" * (len(CLIENTS) + 1) + "|",
-            *(
-                f"| {action} | {' | '.join(self._cell(action, client, notes) for client in CLIENTS)} |"
-                for action in Action
-            ),
-        ]
+        head = ["action", "through", *(f"{client} {pinned(client)}" for client in CLIENTS)]
+        first, *rows = (f"| {' | '.join(row)} |" for row in (head, *(self._row(action, notes) for action in Action)))
         below = [f"{number}. {note}" for number, note in enumerate(notes, 1)]
-        return "\n".join(
-            ["", *rows, "", "`-`: the client has no command or option of its own for it.", "", *below, "", ""]
-        )
+        return "\n".join(["", first, "|---" * len(head) + "|", *rows, "", LEGEND, "", *below, "", ""])
 
     def _in_order(self) -> list[str]:
-        return [self.outcomes.get((action, client), ("", ""))[1] for action in Action for client in CLIENTS]
+        found = [self._found(action, client) for action in Action for client in CLIENTS]
+        return [note for _, note in filter(None, found)]
 
     def _row(self, action: Action, notes: list[str]) -> list[str]:
-        return [self._cell(action, client, notes) for client in CLIENTS]
+        through = "all kinds" if THROUGH[action] == tuple(Kind) else ", ".join(THROUGH[action])
+        return [action, through, *(self._cell(action, client, notes) for client in CLIENTS)]
 
     def _cell(self, action: Action, client: str, notes: list[str]) -> str:
-        if (action, client) not in self.outcomes:
+        found = self._found(action, client)
+        if found is None:
             return "-"
-        word, note = self.outcomes[action, client]
+        word, note = found
         return f"{word} ({notes.index(note) + 1})" if note else word
+
+
+@dataclass(frozen=True)
+class Entries:
+    """What one test enters, of the kind of repository that it runs on."""
+
+    ledger: Ledger
+    kind: Kind
+
+    def ok(self, action: Action, client: str, note: str = "") -> None:
+        self.ledger.enter((action, client, self.kind), "ok", note)
+
+    def no(self, action: Action, client: str, note: str) -> None:
+        """The client does something else, and the footnote says what."""
+        self.ledger.enter((action, client, self.kind), "no", note)
 
 
 def messages() -> str:

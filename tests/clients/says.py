@@ -2,10 +2,16 @@
 
 from collections.abc import Mapping
 
+from orbitalreg.model import Kind
+
 EXISTS_REASON = "was published with other bytes; publish a new version"
 REVOKED_REASON = "the token 'gone' is revoked; make a new one"
 ANONYMOUS_REASON = "credentials are needed: user name __token__ and a token as password"
-FORBIDDEN_REASON = "this token has no right to publish in acme/internal"
+FORBIDDEN_REASON: Mapping[Kind, str] = {
+    Kind.LOCAL: "this token has no right to publish in acme/internal",
+    Kind.VIRTUAL: "this token has no right to publish in acme/internal, which takes the uploads to acme/all-libs",
+}
+REMOTE_REASON = "acme/mirror is remote and takes no uploads; send them to a local repository"
 
 REASON = {
     "uv": "Server says: {reason}",

@@ -5,17 +5,18 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from harness import Registry, eventually
-from ledger import OFFERED, Action, Ledger
+from harness import eventually
+from ledger import OFFERED, Action, Entries
+from repositories import Repository, Tokens
 from says import YANKED
-from user import INSTALL, LOCK, NewUser, Tokens
+from user import INSTALL, LOCK, NewUser
 
 DEMO = {"orbdemo_app-2.0", "orbdemo_dep-1.1"}
 BY_PIP = "by pip, which the client calls"
 
 
 @pytest.mark.parametrize("client", OFFERED[Action.INSTALL])
-def test_install(client: str, user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+def test_install(client: str, user: NewUser, tokens: Tokens, ledger: Entries) -> None:
     reader = user(client, tokens.reader)
     reader.wants("orbdemo-app")
     reader.ok(INSTALL[client])
@@ -24,7 +25,7 @@ def test_install(client: str, user: NewUser, tokens: Tokens, ledger: Ledger) -> 
 
 
 @pytest.mark.parametrize("client", OFFERED[Action.YANKED_RANGE])
-def test_a_yanked_version(client: str, user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+def test_a_yanked_version(client: str, user: NewUser, tokens: Tokens, ledger: Entries) -> None:
     reader = user(client, tokens.reader)
     reader.wants("orbdemo-yanked>=1")
     assert "yanked:" not in reader.ok(INSTALL[client])
@@ -47,11 +48,11 @@ def test_a_yanked_version(client: str, user: NewUser, tokens: Tokens, ledger: Le
     )
 
 
-def test_pip_downloads(user: NewUser, tokens: Tokens, registry: Registry, ledger: Ledger) -> None:
+def test_pip_downloads(user: NewUser, tokens: Tokens, repository: Repository, ledger: Entries) -> None:
     pip = user("pip", tokens.reader)
     pip.empty()
     pip.ok("pip download --dest dist orbdemo-app")
-    expected = {**registry.files("orbdemo-app"), **registry.files("orbdemo-dep")}
+    expected = {**repository.files("orbdemo-app"), **repository.files("orbdemo-dep")}
     assert pip.built == {
         filename: expected[filename]["hashes"]["sha256"]
         for filename in ("orbdemo_app-2.0-py3-none-any.whl", "orbdemo_dep-1.1-py3-none-any.whl")
@@ -62,7 +63,7 @@ def test_pip_downloads(user: NewUser, tokens: Tokens, registry: Registry, ledger
     ledger.ok(Action.DOWNLOAD, "pip")
 
 
-def test_pip_lists_versions(user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+def test_pip_lists_versions(user: NewUser, tokens: Tokens, ledger: Entries) -> None:
     pip = user("pip", tokens.reader)
     pip.empty()
     assert "orbdemo-app (2.0) Available versions: 2.0, 1.0" in pip.ok("pip index versions orbdemo-app")
@@ -72,7 +73,7 @@ def test_pip_lists_versions(user: NewUser, tokens: Tokens, ledger: Ledger) -> No
 
 
 def test_pip_reads_metadata_by_range_requests(
-    user: NewUser, tokens: Tokens, registry: Registry, ledger: Ledger
+    user: NewUser, tokens: Tokens, repository: Repository, ledger: Entries
 ) -> None:
     """Of what a page lists, pip reads the `.metadata`; of a wheel that is named by its address, parts of the zip."""
     pip = user("pip", tokens.reader)
@@ -80,30 +81,32 @@ def test_pip_reads_metadata_by_range_requests(
     pip.ok("pip install --use-feature=fast-deps orbdemo-app")
     assert pip.installed == DEMO
     pip.empty()
-    before = len(registry.log.read_text())
-    pip.ok(f"pip install --use-feature=fast-deps {_address(registry, tokens)}")
+    before = len(repository.log)
+    pip.ok(f"pip install --use-feature=fast-deps {_address(repository)}")
     assert pip.installed == DEMO
-    assert eventually(lambda: "206" in _answers(registry, before))
+    assert eventually(lambda: "206" in _answers(repository, before))
     ledger.ok(Action.RANGES, "pip", "`--use-feature=fast-deps`")
 
 
-def test_uv_reads_metadata_by_range_requests(user: NewUser, tokens: Tokens, registry: Registry, ledger: Ledger) -> None:
+def test_uv_reads_metadata_by_range_requests(
+    user: NewUser, tokens: Tokens, repository: Repository, ledger: Entries
+) -> None:
     uv = user("uv", tokens.reader)
     uv.wants()
-    before = len(registry.log.read_text())
-    uv.ok(f"echo 'orbdemo-app @ {_address(registry, tokens)}' | uv pip compile -")
-    assert eventually(lambda: set(_answers(registry, before)) - {"401"} == {"200", "206"}), "200 to its HEAD"
+    before = len(repository.log)
+    uv.ok(f"echo 'orbdemo-app @ {_address(repository)}' | uv pip compile -")
+    assert eventually(lambda: set(_answers(repository, before)) - {"401"} == {"200", "206"}), "200 to its HEAD"
     ledger.ok(Action.RANGES, "uv", "by itself")
 
 
-def _address(registry: Registry, tokens: Tokens) -> str:
-    repository = registry.repository.replace("://", f"://__token__:{tokens.reader}@")
-    return f"{repository}/files/orbdemo-app/{WHEEL}"
+def _address(repository: Repository) -> str:
+    base = repository.url.replace("://", f"://__token__:{repository.tokens.reader}@")
+    return f"{base}/files/orbdemo-app/{WHEEL}"
 
 
-def _answers(registry: Registry, since: int) -> list[str]:
+def _answers(repository: Repository, since: int) -> list[str]:
     """The status of each answer to a request for the wheel."""
-    return re.findall(rf'/files/orbdemo-app/{WHEEL}","status":(\d+)', registry.log.read_text()[since:])
+    return re.findall(rf'/files/orbdemo-app/{WHEEL}","status":(\d+)', repository.log[since:])
 
 
 WHEEL = "orbdemo_app-2.0-py3-none-any.whl"
@@ -111,7 +114,7 @@ LONG_AGO = "2020-01-01T00:00:00Z"
 SOON = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def test_pip_leaves_out_what_is_too_young(user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+def test_pip_leaves_out_what_is_too_young(user: NewUser, tokens: Tokens, ledger: Entries) -> None:
     pip = user("pip", tokens.reader)
     pip.empty()
     line = "pip install --uploaded-prior-to {} orbdemo-app"
@@ -121,7 +124,7 @@ def test_pip_leaves_out_what_is_too_young(user: NewUser, tokens: Tokens, ledger:
     ledger.ok(Action.BY_AGE, "pip", "`--uploaded-prior-to`")
 
 
-def test_uv_leaves_out_what_is_too_young(user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+def test_uv_leaves_out_what_is_too_young(user: NewUser, tokens: Tokens, ledger: Entries) -> None:
     uv = user("uv", tokens.reader)
     uv.wants("orbdemo-app")
     line = "uv pip compile --exclude-newer {} requirements.txt"
@@ -132,7 +135,7 @@ def test_uv_leaves_out_what_is_too_young(user: NewUser, tokens: Tokens, ledger: 
     ledger.ok(Action.BY_AGE, "uv", "`--exclude-newer`, of `uv pip compile` too")
 
 
-def test_pdm_leaves_out_what_is_too_young(user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+def test_pdm_leaves_out_what_is_too_young(user: NewUser, tokens: Tokens, ledger: Entries) -> None:
     pdm = user("pdm", tokens.reader)
     pdm.wants("orbdemo-app")
     assert "Unable to find candidates" in pdm.refused(f"{LOCK['pdm']} --exclude-newer {LONG_AGO}")
@@ -140,7 +143,7 @@ def test_pdm_leaves_out_what_is_too_young(user: NewUser, tokens: Tokens, ledger:
     ledger.ok(Action.BY_AGE, "pdm", "`--exclude-newer`")
 
 
-def test_poetry_leaves_out_what_is_too_young(user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+def test_poetry_leaves_out_what_is_too_young(user: NewUser, tokens: Tokens, ledger: Entries) -> None:
     poetry = user("poetry", tokens.reader)
     poetry.wants("orbdemo-app")
     assert "version solving failed" in poetry.refused(LOCK["poetry"], POETRY_SOLVER_MIN_RELEASE_AGE="1")

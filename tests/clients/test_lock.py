@@ -3,8 +3,11 @@
 import re
 
 import pytest
-from ledger import OFFERED, Action, Ledger
-from user import LOCK, LOCK_FILES, SYNC, NewUser, Tokens, User
+from ledger import OFFERED, Action, Entries
+from repositories import Tokens
+from user import LOCK, LOCK_FILES, SYNC, NewUser, User
+
+from orbitalreg.model import Kind
 
 DEMO = {"orbdemo_app-2.0", "orbdemo_dep-1.1"}
 MISMATCH = {
@@ -17,7 +20,7 @@ MISMATCH = {
 
 
 @pytest.mark.parametrize("client", OFFERED[Action.LOCK])
-def test_lock_and_sync(client: str, user: NewUser, tokens: Tokens, ledger: Ledger) -> None:
+def test_lock_and_sync(client: str, user: NewUser, tokens: Tokens, ledger: Entries) -> None:
     reader = user(client, tokens.reader)
     reader.wants("orbdemo-app")
     reader.ok(LOCK[client])
@@ -47,7 +50,7 @@ def test_lock_and_sync(client: str, user: NewUser, tokens: Tokens, ledger: Ledge
 
 def _hashes(reader: User) -> dict[str, str]:
     """Of the files that are to be locked."""
-    listed = {**reader.registry.files("orbdemo-app"), **reader.registry.files("orbdemo-dep")}
+    listed = {**reader.repository.files("orbdemo-app"), **reader.repository.files("orbdemo-dep")}
     return {
         name: file["hashes"]["sha256"]
         for name, file in listed.items()
@@ -73,6 +76,7 @@ def test_uv_requires_hashes(user: NewUser, tokens: Tokens) -> None:
     assert uv.installed == DEMO
 
 
+@pytest.mark.parametrize("repository", [Kind.LOCAL], indirect=True)
 def test_pipenv_takes_an_address_with_and_without_its_last_slash(user: NewUser, tokens: Tokens) -> None:
     """With it, pipenv asks for `simple//orbdemo-dep/`."""
     pipenv = user("pipenv", tokens.reader)

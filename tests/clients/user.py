@@ -1,4 +1,4 @@
-"""A person who uses one client: an empty home, a project folder, and the registry set up as the documentation says."""
+"""A person who uses one client: an empty home, a project folder, and a repository set up as documented."""
 
 import hashlib
 import re
@@ -10,21 +10,12 @@ from pathlib import Path
 
 from archives_corpus import make_sdist, make_wheel
 from environments import environment, packages
-from harness import Environment, Finished, Registry, Shell
+from harness import Environment, Finished, Shell
+from repositories import Repository
 from setups import SETUPS
 
 NewUser = Callable[[str, str | None], "User"]
 """Makes the user of a client, with a token or without."""
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """`revoked` could publish once; `stranger` may read packages that are not there."""
-
-    publisher: str
-    reader: str
-    stranger: str
-    revoked: str
 
 
 NOWHERE = "http://127.0.0.1:9/"
@@ -116,7 +107,7 @@ class User:
 
     client: str
     shell: Shell
-    registry: Registry
+    repository: Repository
     token: str | None
 
     def run(self, line: str, **variables: str) -> Finished:
@@ -136,15 +127,14 @@ class User:
 
     @property
     def _addition(self) -> str:
-        return SETUPS[self.client].addition(self.registry.repository, self.token)
+        return SETUPS[self.client].addition(self.repository.url, self.token)
 
     # A project that installs.
 
     def wants(self, *requirements: str) -> None:
         """The project's file names these requirements; no lock, and nothing is installed."""
         if self.client == "pipenv":
-            pairs = [re.match(r"([a-z-]+)(.*)", requirement) for requirement in requirements]
-            packages = "".join(f'{pair[1]} = "{pair[2] or "*"}"\n' for pair in pairs if pair)
+            packages = "".join(map(_in_pipfile, requirements))
             self.shell.write("Pipfile", f"{self._addition}\n[packages]\n{packages}")
         else:
             self.shell.write("pyproject.toml", self._pyproject(requirements) + self._addition)
@@ -222,6 +212,15 @@ class User:
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def _in_pipfile(requirement: str) -> str:
+    name, _, address = requirement.partition(" @ ")
+    if address:
+        return f'{name} = {{ file = "{address}" }}\n'
+    found = re.match(r"([a-z-]+)(.*)", requirement)
+    assert found, requirement
+    return f'{found[1]} = "{found[2] or "*"}"\n'
+
+
 def _stem(name: str) -> str:
     return name.replace("-", "_")
 
@@ -232,7 +231,7 @@ def plain(output: str) -> str:
     return " ".join(re.sub(r"[│┃─━╭╮╰╯]", " ", output).split())
 
 
-def new_user(client: str, registry: Registry, token: str | None, folder: Path) -> User:
+def new_user(client: str, repository: Repository, token: str | None, folder: Path) -> User:
     """Raises `environments.Unreachable`."""
     project, home = folder / "project", folder / "home"
     project.mkdir(parents=True)
@@ -243,8 +242,8 @@ def new_user(client: str, registry: Registry, token: str | None, folder: Path) -
         "HOME": str(home),
         "UV_CACHE_DIR": str(home / "uv-cache"),
         "PIP_PYTHON": str(project / ".venv" / "bin" / "python"),
-        **SETUPS[client].variables(registry.repository, token),
+        **SETUPS[client].variables(repository.url, token),
     }
     if client != "pip":
         del variables["PIP_PYTHON"]
-    return User(client, Shell(project, **variables), registry, token)
+    return User(client, Shell(project, **variables), repository, token)

@@ -238,9 +238,9 @@ class Registry:
         url = path if path.startswith("http") else f"{self.repository}/{path}"
         return call("GET", url, token=self.token, headers=headers)
 
-    def files(self, package: str) -> dict[str, dict[str, Any]]:
-        """What the package's page lists, by filename; nothing where there is no page."""
-        answer = self.get(f"simple/{package}/", Accept=SIMPLE_JSON)
+    def files(self, package: str, repository: str | None = None) -> dict[str, dict[str, Any]]:
+        """What the package's page lists, by filename; nothing where there is no page. `repository` is another's URL."""
+        answer = self.get(f"{repository or self.repository}/simple/{package}/", Accept=SIMPLE_JSON)
         if answer.status == 404:
             return {}
         assert answer.status == 200, answer

@@ -203,6 +203,14 @@ def test_the_rights_on_the_local_member_count(site: Any) -> None:
     assert site.put("ball@1.toy", token=site.token("acme/toys:publish"), to="/toy/acme/all").status_code == 200
 
 
+def test_whose_right_is_missing_is_told_to_those_who_may_read_there(site: Any) -> None:
+    on_virtual = site.put("ball@1.toy", token=site.token("acme/all:maintain"), to="/toy/acme/all")
+    missing = "403 this token has no right to publish in"
+    assert on_virtual.status == f"{missing} acme/toys, which takes the uploads to acme/all"
+    for grant in ("other:maintain", "acme/everything:maintain"):
+        assert site.put("ball@1.toy", token=site.token(grant), to="/toy/acme/all").status == f"{missing} acme/all"
+
+
 @pytest.mark.parametrize(("address", "kind"), [("public", "remote"), ("shown", "virtual")])
 def test_an_upload_to_where_nothing_is_taken_says_why(site: Any, address: str, kind: str) -> None:
     answer = site.put("ball@1.toy", to=f"/toy/acme/{address}")
