@@ -17,7 +17,7 @@ COLOURS = {
     "sink": "#c9ced4",
 }
 TITLE = "CPU time of the server, ms: one request, upload, client of a herd or install"
-WIDTH, LEFT, RIGHT, TOP, BAR, GAP = 980, 350, 90, 86, 12, 12
+WIDTH, LEFT, RIGHT, TOP, BAR, GAP = 1090, 460, 90, 86, 12, 12
 FONT = 'font-family="system-ui, sans-serif"'
 
 
