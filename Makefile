@@ -86,10 +86,10 @@ soak: $(BIN)/.developer  ## an hour of mixed work, and slow clients: nothing gro
 soak-short: $(BIN)/.developer  ## the same in a minute and a half
 	ORBITALREG_SOAK_SECONDS=24 $(PYTEST) -s tests/soak
 
-bench: $(BIN)/.developer  ## this server beside devpi, pypiserver and nginx, into benchmarks/; up to 25 minutes
-	$(BIN)/python -m benchmarks
+bench: $(BIN)/.developer  ## this server beside devpi, pypiserver, proxpi and nginx, into benchmarks/; up to 45 minutes, or a part: ONLY="remote herd"
+	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))
 
-bench-smoke: $(BIN)/.developer  ## the same in a minute, tiny: it shows that it runs and nothing else
+bench-smoke: $(BIN)/.developer  ## the same in two minutes, tiny: it shows that it runs and nothing else
 	$(BIN)/python -m benchmarks --smoke
 
 clean:  ## remove what was made here; data stays

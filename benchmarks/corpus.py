@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VERSIONS = 5  # of an ordinary package, one file each
+PARTS = 4  # repositories over which the files of a parted package are spread
 TAGS = [f"cp3{minor}-cp3{minor}-{system}" for minor in range(9, 14) for system in ("any", "win_amd64", "linux_x86_64")]
 EPOCH = (2024, 1, 1, 0, 0, 0)
 
@@ -26,15 +27,20 @@ class Sizes:
     uploads: int  # small uploads in one measurement
     upload_mb: int  # the large upload
     closure: int  # packages that one `uv pip install` draws in
+    proxied: int  # packages that are asked of an upstream in one round, and the next ones in the next
+    parted: int  # packages whose files lie in four repositories
+    herd: int  # clients that ask for one file at once
+    herd_mb: int
+    far_closure: int  # packages that one `uv pip install` draws in through a proxy
     seconds: int  # of load at one point
     rounds: int
     minutes: int  # when the run is given up
     thorough: bool = True  # HTML pages too, and long pages at eight connections
 
 
-FULL = Sizes(2000, 200, (2000, 10000), 20, 55, 500, 100, 30, 2, 3, 30)
-QUICK = Sizes(300, 100, (1000,), 20, 55, 100, 100, 30, 1, 2, 8)
-SMOKE = Sizes(10, 10, (40,), 2, 2, 10, 2, 3, 1, 1, 2, thorough=False)
+FULL = Sizes(2000, 200, (2000, 10000), 20, 55, 500, 100, 30, 200, 50, 32, 50, 60, 2, 3, 45)
+QUICK = Sizes(300, 100, (1000,), 20, 55, 100, 100, 30, 100, 20, 32, 50, 60, 1, 2, 15)
+SMOKE = Sizes(10, 10, (40,), 2, 2, 10, 2, 3, 10, 5, 4, 2, 3, 1, 1, 3, thorough=False)
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,14 @@ def of_many(files: int) -> str:
     return f"many{files}"
 
 
+def parted(number: int) -> str:
+    return f"parted{number:04d}"
+
+
+def of_herd(number: int) -> str:
+    return f"herd{number:02d}"
+
+
 LARGE = "large"
 CLOSURE = "closure00"  # what uv is asked for
 
@@ -112,9 +126,14 @@ def many_wheels(files: int) -> Iterator[Wheel]:
 
 
 def special_wheels(sizes: Sizes) -> Iterator[Wheel]:
-    """The large wheel, and the packages of the closure: each draws in the two that follow it."""
+    """The large wheel, and the closure."""
     yield Wheel(LARGE, "1.0.0", payload=sizes.wheel_mb * 1_000_000)
-    names = [f"closure{n:02d}" for n in range(sizes.closure)]
+    yield from closure_wheels(sizes.closure)
+
+
+def closure_wheels(packages: int) -> Iterator[Wheel]:
+    """Three versions of each package, which draws in the two that follow it."""
+    names = [f"closure{n:02d}" for n in range(packages)]
     for n, name in enumerate(names):
         for minor in range(3):
             yield Wheel(name, f"1.{minor}.0", requires=tuple(names[n + 1 : n + 3]), payload=200_000)
@@ -131,6 +150,26 @@ def reduced(sizes: Sizes) -> list[Wheel]:
     asked = ordinary_wheels(range(sizes.asked))
     others = ordinary_wheels(range(sizes.asked, sizes.packages), 1)
     return [*asked, *others, *many_wheels(min(sizes.pages)), *special_wheels(sizes)]
+
+
+def far(sizes: Sizes) -> list[Wheel]:
+    """What the upstream holds that is proxied: enough that every round finds packages nobody asked for yet."""
+    herds = [Wheel(of_herd(n), "1.0.0", payload=sizes.herd_mb * 1_000_000) for n in range(sizes.rounds)]
+    return [
+        *ordinary_wheels(range(sizes.proxied * sizes.rounds)),
+        *(wheel for part in parts(sizes) for wheel in part),
+        *herds,
+        *closure_wheels(sizes.far_closure),
+    ]
+
+
+def parts(sizes: Sizes) -> list[list[Wheel]]:
+    """Packages of five files by the repository, of four, that holds them: two of each package are in the first."""
+    found: list[list[Wheel]] = [[] for _ in range(PARTS)]
+    for number in range(sizes.parted):
+        for minor in range(VERSIONS):
+            found[minor % PARTS].append(Wheel(parted(number), f"1.{minor}.0"))
+    return found
 
 
 def _digest(data: bytes) -> str:

@@ -55,6 +55,8 @@ class Sample:
     p99_ms: float | None = None
     bytes: float | None = None  # of one answer, with its head
     memory_mb: float | None = None
+    first_ms: float | None = None  # until the first byte of a body
+    fetches: float | None = None  # requests that reached the upstream
 
 
 def basic(user: str, password: str) -> dict[str, str]:

@@ -3,11 +3,21 @@
 import math
 from html import escape
 
+from benchmarks.points import OURS, Result
+from benchmarks.proxies import UPSTREAM
 from benchmarks.report import number
-from benchmarks.workloads import OURS, RATE, SPEED, UPLOADS, Result
 
-COLOURS = {OURS: "#2f6fde", "nginx": "#9aa3ad", "devpi": "#e0912f", "pypiserver": "#7a9e4b", "sink": "#c9ced4"}
-WIDTH, LEFT, RIGHT, TOP, BAR, GAP = 980, 350, 90, 86, 12, 12
+COLOURS = {
+    OURS: "#2f6fde",
+    "nginx": "#9aa3ad",
+    "devpi": "#e0912f",
+    "pypiserver": "#7a9e4b",
+    "proxpi": "#a85fb8",
+    UPSTREAM: "#c9ced4",
+    "sink": "#c9ced4",
+}
+TITLE = "CPU time of the server, ms: one request, upload, client of a herd or install"
+WIDTH, LEFT, RIGHT, TOP, BAR, GAP = 1090, 460, 90, 86, 12, 12
 FONT = 'font-family="system-ui, sans-serif"'
 
 
@@ -26,7 +36,7 @@ def draw(results: list[Result]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {FONT}>',
         f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
-        _text(20, 30, "CPU time of the server for one request, ms", 17, "#1d2733", weight="600"),
+        _text(20, 30, TITLE, 17, "#1d2733", weight="600"),
         *_legend({name for _, bars in groups for name, _ in bars}),
     ]
     for power in range(low, high + 1):
@@ -50,13 +60,13 @@ def draw(results: list[Result]) -> str:
 
 
 def _bars(result: Result) -> list[tuple[str, float]]:
-    """The servers of a point with their CPU time; none where we stand beside ourselves, or an install is timed."""
-    if result.unit not in (RATE, SPEED, UPLOADS) or result.reference not in COLOURS:
+    """The servers of a point with their CPU time; none where we stand beside ourselves."""
+    if result.reference not in COLOURS:
         return []
     return [
         (name, figures.cpu_ms)
         for name in COLOURS
-        if name != "sink" and (figures := result.figures.get(name)) and figures.cpu_ms
+        if name not in ("sink", UPSTREAM) and (figures := result.figures.get(name)) and figures.cpu_ms
     ]
 
 

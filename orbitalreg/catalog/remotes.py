@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from ulid import ULID
 
 from orbitalreg.catalog.files import BlobRow, PreparedDocument
+from orbitalreg.catalog.repositories import PACKAGE, PackageRow, package_row
 from orbitalreg.model import File, Microseconds, RemoteFile, now
 
 LEVEL = 3
@@ -69,12 +70,23 @@ class Recall:
     recalled_at: Microseconds
 
 
+_PACKAGE_WIDTH = PACKAGE.count(",") + 1
 _PAGE = "upstream, etag, last_modified, checked_at, failed_at, failure"
 
 
 def page(db: Database, package_id: str) -> PageRow | None:
     row = db.execute(f"SELECT {_PAGE} FROM remote_page WHERE package_id = ?", (package_id,)).fetchone()
     return PageRow(*row) if row else None
+
+
+def package_page(db: Database, repository_id: str, name: str) -> tuple[PackageRow, PageRow] | None:
+    """A package of which a page is stored."""
+    row = db.execute(
+        f"SELECT {PACKAGE}, {_PAGE} FROM package JOIN remote_page ON package_id = package.id"
+        " WHERE repository_id = ? AND name = ?",
+        (repository_id, name),
+    ).fetchone()
+    return (package_row(row[:_PACKAGE_WIDTH]), PageRow(*row[_PACKAGE_WIDTH:])) if row else None
 
 
 def body(db: Database, package_id: str) -> bytes | None:

@@ -75,12 +75,15 @@ def names_revision(db: Database, repository_id: str) -> int:
     return int(row[0])
 
 
-_PACKAGE = "SELECT id, name, revision, file_count, status, status_reason FROM package"
+PACKAGE = "package.id, name, revision, file_count, status, status_reason"
+"""The columns of which `package_row` makes a row."""
+
+_PACKAGE = f"SELECT {PACKAGE} FROM package"
 
 
 def package(db: Database, repository_id: str, name: str) -> PackageRow | None:
     row = db.execute(f"{_PACKAGE} WHERE repository_id = ? AND name = ?", (repository_id, name)).fetchone()
-    return _package(row) if row else None
+    return package_row(row) if row else None
 
 
 def packages_after(db: Database, repository_id: str, name: str, limit: int) -> list[PackageRow]:
@@ -89,10 +92,10 @@ def packages_after(db: Database, repository_id: str, name: str, limit: int) -> l
         f"{_PACKAGE} WHERE repository_id = ? AND file_count > 0 AND name > ? ORDER BY name LIMIT ?",
         (repository_id, name, limit),
     )
-    return [_package(row) for row in rows.fetchall()]
+    return [package_row(row) for row in rows.fetchall()]
 
 
-def _package(row: Sequence[object]) -> PackageRow:
+def package_row(row: Sequence[object]) -> PackageRow:
     package_id, name, revision, file_count, status, reason = row
     if status == "active" and reason is None:
         return PackageRow(package_id, name, revision, file_count, _ACTIVE)  # type: ignore[arg-type]

@@ -61,6 +61,7 @@ class VirtualSource:
         self._adapter = adapter
         self._guard = guard
         self._tolerates = tolerate_failures
+        self._not_local = tuple(member for member in self._members if member.repository.kind is not Kind.LOCAL)
         self._leaves = _leaves(self._members)
         self._holders: Mapping[str, RawSource] = {leaf.repository.id: leaf for leaf in self._leaves}
         self._kept = Kept[Composed]() if kept is None else kept
@@ -107,8 +108,7 @@ class VirtualSource:
         return _digest(self._repository.id, self._guard.digest, *told)
 
     def revision(self, package: str, local_only: bool = False) -> str:
-        local_only = local_only or self.guarded(package) is not None
-        return self._revision(package, self._ask(package, local_only, _revision))
+        return self._revision(package, self._ask(package, *self._scope(package, local_only), _revision))
 
     def listing(self, package: str, local_only: bool = False) -> Listing:
         known = self._kept.get(self.revision(package, local_only))
@@ -134,21 +134,30 @@ class VirtualSource:
             raise NotFound(f"{self._repository.address} has no file {file.filename}") from None
 
     def _listings(self, package: str, local_only: bool) -> list[tuple[RawSource, Listing | Failure]]:
-        local_only = local_only or self.guarded(package) is not None
-        told = self._ask(package, local_only, _listing)
+        members, local_only = self._scope(package, local_only)
+        told = self._ask(package, members, local_only, _listing)
         if not local_only and self.guarded(package) is not None:  # a first upload came between
-            return self._ask(package, True, _listing)
+            return self._ask(package, self._members, True, _listing)
         return told
 
-    def _ask(
-        self, package: str, local_only: bool, ask: Callable[[RawSource, str, bool], T]
-    ) -> list[tuple[RawSource, T | Failure]]:
-        """What each member that has the package says, in order; a failure that is tolerated is among them.
+    def _scope(self, package: str, local_only: bool) -> tuple[Sequence[RawSource], bool]:
+        """The members that may have the package, and whether local repositories alone are asked for it.
 
-        Raises `NotFound` where no member has it.
+        A name that the guard watches and no local repository ever held is in none of them.
+        """
+        if local_only or not self._guard.watches(package):
+            return self._members, local_only
+        return (self._members, True) if self.guarded(package) is not None else (self._not_local, False)
+
+    def _ask(
+        self, package: str, members: Sequence[RawSource], local_only: bool, ask: Callable[[RawSource, str, bool], T]
+    ) -> list[tuple[RawSource, T | Failure]]:
+        """What each of the members that has the package says, in order; a failure that is tolerated is among them.
+
+        Raises `NotFound` where none has it.
         """
         told: list[tuple[RawSource, T | Failure]] = []
-        for member in self._members:
+        for member in members:
             try:
                 told.append((member, self._asked(member, lambda asked: ask(asked, package, local_only))))
             except NotFound:  # absent there, which is no word on the others

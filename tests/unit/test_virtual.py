@@ -56,6 +56,24 @@ def test_two_spellings_of_a_version_are_one() -> None:
     }
 
 
+def test_local_members_are_not_asked_for_a_name_that_none_ever_held(internal: FakeSource, public: FakeSource) -> None:
+    public.put("ball", "1.0")
+    source = virtual(internal, public)
+    assert source.revision("ball") == source.listing("ball").revision
+    assert internal.asked == []
+    internal.put("ball", "2.0")
+    assert shown(source.listing("ball")) == {"ball@2.0.toy": "id-acme-internal"}
+
+
+def test_local_members_are_asked_where_the_guard_is_lifted(internal: FakeSource, public: FakeSource) -> None:
+    public.put("ball", "1.0")
+    source = virtual(internal, public, guarded_by=guard(lifted=["ball"]))
+    before = source.revision("ball")
+    internal.put("ball", "2.0")
+    assert source.revision("ball") != before
+    assert len(shown(source.listing("ball"))) == 2
+
+
 def test_files_of_no_known_version_are_a_group_of_their_own() -> None:
     first, second = remote("first"), remote("second")
     first.put("ball", "", "odd.toy")

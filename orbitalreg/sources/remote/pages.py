@@ -98,9 +98,8 @@ class RemotePages:
     def stored(self, package: str) -> Known | None:
         """The stored page, however old. Asks nobody."""
         db = self._catalog.read()
-        row = repositories.package(db, self._repository.id, package)
-        page = remotes.page(db, row.id) if row is not None else None
-        return Known(row, page) if row is not None and page is not None else None
+        found = remotes.package_page(db, self._repository.id, package)
+        return Known(*found) if found is not None else None
 
     def current(self, package: str) -> Known:
         """The page as the upstream has it, or had it within the TTL; the last good one where that fails.
