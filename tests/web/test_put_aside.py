@@ -101,6 +101,26 @@ class Application:
         self.wakes.pop(0)()
 
 
+LONG = 20 << 20
+"""More than waitress lets a connection have to send before it makes the worker wait."""
+
+
+class Long:
+    """`/grow` is a growing file of `LONG` bytes, `/page` as many in one piece; anything else is its own path."""
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+        self.file = Growing()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        self.called.append(path)
+        body = b"p" * LONG if path == "/page" else path.encode()
+        start_response("200 OK", [("Content-Length", str(LONG if path == "/grow" else len(body)))])
+        wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](self.file, 8192) if path == "/grow" else [body]
+        return wrapped
+
+
 @contextmanager
 def running(application: Any, folder: Path, **options: Any) -> Iterator[Server]:
     server = Server(application, spool=folder / "spool", **options)
@@ -319,6 +339,55 @@ def test_a_slow_upstream_is_no_idle_client(application: Application, tmp_path: P
         application.file.feed(b"123456789", end=True)
         connection.shutdown(socket.SHUT_WR)
         assert rest(connection).endswith(b"0123456789")
+
+
+def test_a_request_behind_a_growing_answer_waits_for_it_without_a_thread(server: Server) -> None:
+    """More than the watermark is still to come of the answer: what follows it would have to wait in its thread."""
+    application = Long()
+    server.application = application
+    connection = begun(server, "/grow", "/next")
+    assert eventually(lambda: application.file.calls)
+    assert get(server, "/other") == (200, b"/other")  # by the only thread
+    assert "/next" not in application.called
+    application.file.feed(b"0" * LONG, end=True)
+    received = bytearray()
+    while not received.endswith(b"/next"):
+        received += connection.recv(1 << 20)
+    connection.close()
+    assert len(received) > LONG and application.called == ["/grow", "/other", "/next"]
+
+
+def test_slow_readers_who_pipeline_hold_no_thread(tmp_path: Path) -> None:
+    application = Long()
+    application.file.feed(b"0" * LONG, end=True)
+    with running(application, tmp_path, threads=2, limits=Limits(grace_seconds=1)) as server:
+        stalled = [begun(server, "/page", "/page", "/page") for _ in range(4)]
+        assert eventually(lambda: application.called.count("/page") >= 4)
+        time.sleep(0.1)
+        assert get(server, "/other") == (200, b"/other")
+        for connection in stalled:
+            received = 0
+            while received < 3 * LONG:
+                received += len(connection.recv(1 << 20))
+            connection.close()
+    assert application.called.count("/page") == 12
+
+
+def test_requests_that_wait_behind_an_answer_end_with_their_client(server: Server) -> None:
+    application = Long()
+    server.application = application
+    connection = begun(server, "/grow", "/next")
+    assert eventually(lambda: application.file.calls)
+    assert get(server, "/other") == (200, b"/other")
+    connection.close()
+
+    def feeds_on() -> bool:
+        application.file.feed(b"1")
+        return server.connections == 0
+
+    assert eventually(feeds_on)
+    assert get(server, "/other") == (200, b"/other")
+    assert "/next" not in application.called
 
 
 def test_only_who_asks_for_a_visit_is_told_not_yet() -> None:
