@@ -3,6 +3,7 @@
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -43,6 +44,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     _kept: list[bytes] | None = None
     pause: NotYet | None = None
     """Why the first request has to be asked again, until the server knows."""
+    aside: Callable[[], None] | None = None
+    """While the first request is put aside: has it asked again, or dropped where nobody is there any more."""
+    _looked_closer = False
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002
         super().__init__(server, sock, addr, adj, map)
@@ -190,6 +194,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         super().handle_close()
         if self.held_back:  # seen ahead of the lock, which a worker may hold while it waits for that of the output
             self._let_next()
+        wake, waiting = self.aside, self.requests[:1]
+        if wake is not None:
+            for each in waiting:
+                log_unserved(self, each, secrets.token_hex(8), "499 the connection ended while the request waited")
+            wake()
         request, self.request = self.request, None
         if request is not None:
             if request.headers_finished and self.lingering_since is None and not request.waiting:
@@ -199,6 +208,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def cancel(self) -> None:
         for request in self.requests:
             request.close()
+            request.end_visit()
         super().cancel()
 
     # Main loop: limits. They apply between polls, so that a descriptor is never closed while it is polled.
@@ -225,6 +235,32 @@ class Channel(HTTPChannel):  # type: ignore[misc]
             return False
         limit = limits.upload_seconds if request.headers_finished else limits.head_seconds
         return bool(time.monotonic() - request.since > limit)
+
+    def is_left(self) -> bool:
+        """Whether the client of the request that is put aside has gone.
+
+        Some clients close their half and read on. Only what is sent tells them from those that closed all: that is
+        refused. An interim answer is read over by every client (RFC 9110, section 15.2), but for those of HTTP/1.0.
+        """
+        if self.aside is None:
+            return False
+        try:
+            if self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                return True
+            if not self._looked_closer and self.socket.recv(1, socket.MSG_PEEK) == b"":
+                self._looked_closer = True
+                self._send_interim()
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return False
+
+    def _send_interim(self) -> None:
+        """Raises `OSError`."""
+        with self.outbuf_lock:  # whoever answers meanwhile sends after it
+            if self.aside is not None and not self.total_outbufs_len and self.requests[0].version == "1.1":
+                self.socket.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     @property
     def unreceived(self) -> int:

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -239,6 +240,36 @@ def test_what_is_held_for_a_client_that_left_is_let_go_too(server: Server, appli
     connection.close()
     application.wake()
     assert eventually(lambda: application.held.closed == 1)
+
+
+@pytest.mark.parametrize("how", ["closes", "resets"])
+def test_a_request_whose_client_goes_is_dropped_though_nothing_wakes_it(
+    how: str, server: Server, application: Application, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    connection = begun(server, "/aside")
+    assert eventually(lambda: application.wakes)
+    if how == "resets":
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+    assert eventually(lambda: application.held.closed == 1 and server.connections == 0)
+    application.wake()  # too late, and without effect
+    assert get(server, "/other") == (200, b"/other")
+    assert application.called == ["/aside", "/other"]
+    assert [record.fields["status"] for record in caplog.records if hasattr(record, "fields")] == [499]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_client_that_closes_its_half_is_waited_for(version: str, server: Server, application: Application) -> None:
+    connection = socket.create_connection(server.address, PATIENCE)
+    connection.sendall(f"GET /aside HTTP/{version}\r\nHost: x\r\n\r\n".encode())
+    connection.shutdown(socket.SHUT_WR)
+    assert eventually(lambda: application.wakes)
+    time.sleep(1.5)  # three looks at it
+    application.wake()
+    received = rest(connection)
+    assert received.endswith(b"/aside")
+    assert received.count(b"HTTP/1.1 100 Continue\r\n\r\n") == (version == "1.1")
 
 
 def test_a_request_with_a_body_cannot_be_put_aside(server: Server, application: Application) -> None:
