@@ -68,10 +68,15 @@ class Asker:
         return self._fetch(question, DOCUMENT_BYTES, None, None)
 
     def stream(
-        self, url: str, start: int = 0, end: int | None = None, if_range: str | None = None
+        self,
+        url: str,
+        start: int = 0,
+        end: int | None = None,
+        if_range: str | None = None,
+        seconds: float | None = None,
     ) -> AbstractContextManager[upstream.Stream]:
-        """The bytes of a file from `start` up to `end`, as they come."""
-        return self.client.stream(self.server, url, start=start, end=end, if_range=if_range)
+        """The bytes of a file from `start` up to `end`, as they come, or all of them within `seconds`."""
+        return self.client.stream(self.server, url, start=start, end=end, if_range=if_range, seconds=seconds)
 
     def _fetch(
         self, question: Question, max_bytes: int, etag: str | None, last_modified: str | None
