@@ -14,6 +14,7 @@ from orbitalreg.catalog.remotes import PageRow
 from orbitalreg.errors import OrbitalError, UpstreamFailed
 from orbitalreg.interfaces import Upstreams
 from orbitalreg.model import Repository, now
+from orbitalreg.sources.once import once
 from orbitalreg.sources.remote.asking import Asker, answer_of, read
 from orbitalreg.sources.remote.freshness import Freshness
 
@@ -72,7 +73,7 @@ class RemoteNames:
         stored = self._stored()
         if stored is None or self._freshness.is_due(stored[0]):
             with self._asker.place():
-                revision = self._flights.do("names", self._ask)
+                revision = once((self._repository.id,), lambda: self._flights.do("names", self._ask))
         else:
             revision = stored[1]
         return f"{UNTOLD}.{_digest(_text(self.known()))}" if revision == UNTOLD else revision

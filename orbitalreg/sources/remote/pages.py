@@ -16,6 +16,7 @@ from orbitalreg.interfaces import Upstreams
 from orbitalreg.model import File, Microseconds, RemotePage, Repository, Status, now
 from orbitalreg.sources import patience
 from orbitalreg.sources.kept import Kept
+from orbitalreg.sources.once import once
 from orbitalreg.sources.remote.absent import AbsentNames
 from orbitalreg.sources.remote.asking import Asker, answer_of, read
 from orbitalreg.sources.remote.freshness import Freshness
@@ -124,7 +125,9 @@ class RemotePages:
             self._asking.add(package)
         try:
             with self._asker.place():
-                return self._flights.do(package, lambda: self._ask(package))
+                return once(
+                    (self._repository.id, package), lambda: self._flights.do(package, lambda: self._ask(package))
+                )
         except Busy:
             if known is not None and self._freshness.may_show(known.page):
                 return known
