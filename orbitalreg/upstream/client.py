@@ -173,7 +173,8 @@ class Client:
         trusted = target.origin in self._configured or target.origin == upstream.origin
         secure = "https" in (source.scheme, upstream.origin.scheme)
         if secure and target.origin.scheme == "http" and not trusted:
-            raise failed(source, f"names {target.origin}, which is without TLS and not in the configuration")
+            fault = f"names {target.origin}, which is without TLS and not in the configuration"
+            raise failed(source, fault, public="names an address without TLS")
         return upstream.way(target.origin, trusted)
 
     @contextmanager
@@ -216,7 +217,8 @@ def _named(base: Url, reference: str) -> Url:
     try:
         return base.join(reference)
     except InvalidName as error:
-        raise failed(base.origin, f"names what cannot be asked for: {error}") from error
+        fault = "names what cannot be asked for"
+        raise failed(base.origin, f"{fault}: {error}", public=fault) from error
 
 
 def _target(location: str) -> str:

@@ -91,9 +91,9 @@ class Asker:
                 last_modified=last_modified,
                 seconds=self.page_seconds,
             )
-        except UpstreamFailed:
+        except UpstreamFailed as error:
             self.watch.asked(self.repository, watch.FAILED)
-            raise
+            raise error.about(str(self.repository)) from error
         self.watch.asked(self.repository, _OUTCOMES.get(answer.status, watch.ABSENT))
         return answer
 
@@ -111,6 +111,8 @@ def read(what: str, call: Callable[[], T]) -> T:
     """
     try:
         return call()
+    except UpstreamFailed as error:
+        raise error.about(what) from error
     except OrbitalError as error:
         raise UpstreamFailed(f"{what}: {error}") from error
     except Exception as error:

@@ -101,7 +101,7 @@ class RemoteNames:
         except UpstreamFailed as error:
             if stored is None or not self._freshness.may_show(stored[0]):
                 raise
-            self._fail(stored[0], str(error))
+            self._fail(stored[0], error)
             return stored[1]
 
     def _asked(self, stored: tuple[PageRow, str] | None) -> str:
@@ -125,14 +125,14 @@ class RemoteNames:
             remotes.put_names(db, self._repository.id, page, body, revision)
         return revision
 
-    def _fail(self, page: PageRow, failure: str) -> None:
-        if page.failed_at is None:
-            logger.warning("%s: its last list of names is shown: %s", self._repository.address, failure)
+    def _fail(self, page: PageRow, error: UpstreamFailed) -> None:
+        if page.failure != error.public:
+            logger.warning("%s: its last list of names is shown: %s", self._repository.address, error)
         try:
             with self._catalog.write() as db:
-                remotes.fail_names(db, self._repository.id, failure, now())
-        except OrbitalError as error:  # a full disk must not take the list away too
-            logger.warning("%s: %s", self._repository.address, error)
+                remotes.fail_names(db, self._repository.id, error.public, now())
+        except OrbitalError as fault:  # a full disk must not take the list away too
+            logger.warning("%s: %s", self._repository.address, fault)
 
 
 def _text(names: Iterable[str]) -> bytes:

@@ -105,13 +105,13 @@ class RangedFile(io.RawIOBase):
         except NoRanges:
             raise
         except UpstreamFailed as error:
-            raise self._failed(str(error)) from error
+            raise self._failed(str(error), error.public) from error
         if len(data) != (min(stop, self._size) - start if wanted is None else wanted):
             raise self._failed("the upstream gives other parts of it than were asked for")
         return data
 
-    def _failed(self, text: str) -> NoRanges:
-        self.failure = NoRanges(text)
+    def _failed(self, text: str, public: str | None = None) -> NoRanges:
+        self.failure = NoRanges(text, public=public)
         return self.failure
 
 
