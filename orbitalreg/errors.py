@@ -20,6 +20,11 @@ class OrbitalError(Exception):
     def __init__(self, text: str = "") -> None:
         super().__init__(plain(text))
 
+    @property
+    def public(self) -> str:
+        """What any caller may read of it; the text itself is for the log, and for whoever runs the server."""
+        return str(self)
+
 
 class ConfigError(OrbitalError):
     """The configuration cannot be used. `problems` has one line for each fault, each with the key's path."""
@@ -107,12 +112,23 @@ class Unreachable(OrbitalError):
 class UpstreamFailed(Unreachable):
     """A server that this registry asks on behalf of its callers did not give what was asked for.
 
-    `retry_after` are the seconds after which asking again makes sense, where they are known.
+    `retry_after` are the seconds after which asking again makes sense, where they are known. A text that names a
+    server, or says how this registry is known to it, has a `public` one beside it: in what way it failed.
     """
 
-    def __init__(self, text: str, retry_after: float | None = None) -> None:
+    def __init__(self, text: str, retry_after: float | None = None, public: str | None = None) -> None:
         self.retry_after = retry_after
+        self._public = None if public is None else plain(public)
         super().__init__(text)
+
+    @property
+    def public(self) -> str:
+        return str(self) if self._public is None else self._public
+
+    def about(self, subject: str) -> "UpstreamFailed":
+        """The same failure, with what it is about ahead of it, unless that is named already."""
+        text, public = (said if subject in said else f"{subject}: {said}" for said in (str(self), self.public))
+        return UpstreamFailed(text, self.retry_after, public)
 
 
 class Misplaced(OrbitalError):

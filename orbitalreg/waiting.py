@@ -8,7 +8,10 @@ import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import Protocol
+from threading import Event
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 VISIT_KEY = "orbitalreg.visit"
 """Where a server that can put requests aside has the request's `Visit` in its environ."""
@@ -60,6 +63,28 @@ class Visit:
         with suppress(KeyError):
             while True:
                 self._held.popitem()[1].close()
+
+
+def waited_for(call: Callable[[], T], seconds: float) -> T:
+    """What `call` returns, which is called anew whenever asking again makes sense: for whoever has a thread to wait in.
+
+    Raises `TimeoutError` where it still is `NotYet` after `seconds`.
+    """
+    deadline, visit = time.monotonic() + seconds, Visit()
+    try:
+        while True:
+            try:
+                with visiting(visit):
+                    return call()
+            except NotYet as pause:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError from pause
+                again = Event()
+                pause.when(again.set)
+                again.wait(left if pause.seconds is None else min(left, pause.seconds))
+    finally:
+        visit.close()
 
 
 _current: ContextVar[Visit | None] = ContextVar("visit", default=None)

@@ -105,7 +105,8 @@ class Local:
 
     def explanation(self, address: Address, package: str) -> Explanation:
         _, adapter = self._place(address)
-        return explain(self._registry.sources.governed[address], adapter.normalize(package))
+        source = self._registry.sources.governed[address]
+        return explain(source, adapter.normalize(package), lambda repository: True)
 
     def allow(self, address: Address, package: str, version: str, seconds: int, reason: str) -> Opening:
         _, name, number = self._version(address, package, version)

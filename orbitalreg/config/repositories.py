@@ -59,7 +59,9 @@ class RepositorySettings(Table):
     preserve: bool = _key(False, REMOTE, "Whether cached files stay after the upstream has dropped them.")
     offline: bool = _key(False, REMOTE, "Whether the cache alone is served, and the upstream never asked.")
     connect_timeout: Duration = _key(5, REMOTE, "How long connecting to the upstream may take.", ge=1)
-    page_timeout: Duration = _key(30, REMOTE, "How long a page of the upstream may take in all.", ge=1)
+    page_timeout: Duration = _key(
+        30, REMOTE, "How long a page of the upstream, or a document of a file, may take in all.", ge=1
+    )
     max_page: Size = _key(256 << 20, REMOTE, "The largest page that is read from the upstream.")
 
     members: tuple[str, ...] = _key((), VIRTUAL, "Repositories of the same project, in order. Needed.", strict=False)

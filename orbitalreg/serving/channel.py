@@ -3,6 +3,7 @@
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -38,9 +39,14 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     lingering_since: float | None = None
     unread = False
     """Whether something has arrived that is left to wait for the end of a request; under `requests_lock`."""
+    held_back = False
+    """Whether the next request waits until more of the answers before it is sent; under `requests_lock`."""
     _kept: list[bytes] | None = None
     pause: NotYet | None = None
     """Why the first request has to be asked again, until the server knows."""
+    aside: Callable[[], None] | None = None
+    """While the first request is put aside: has it asked again, or dropped where nobody is there any more."""
+    _looked_closer = False
 
     def __init__(self, server: Any, sock: socket.socket, addr: Any, adj: Any, map: Any = None) -> None:  # noqa: A002
         super().__init__(server, sock, addr, adj, map)
@@ -60,7 +66,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         return not (self.will_close or self.close_when_flushed or self.total_outbufs_len)
 
     def handle_read(self) -> None:
-        if self._leaves_unread():
+        if self.is_full or self._leaves_unread():
             return
         try:
             data = self.recv(self._recv_size())
@@ -136,6 +142,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     # Main loop: writing and closing.
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so much is to be sent that who adds to it has to wait. Any thread."""
+        return bool(self.total_outbufs_len > self.adj.outbuf_high_watermark)
+
     def writable(self) -> bool:
         return bool(self.will_close or (super().writable() and not self.starved))
 
@@ -149,11 +160,20 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         """As waitress', but always under the lock, and with lingering in place of closing."""
         if self.total_outbufs_len:
             self._flush_exception(self._flush_some_if_lockable)
+        if self.requests and not self.is_full:
+            self._let_next()
         if self.will_close:
             self.handle_close()
         elif self.close_when_flushed and not self.total_outbufs_len:
             end = self._linger if self.lingers else self.handle_close
             end()
+
+    def _let_next(self) -> None:
+        """Have the request served that was held back, or ended where the connection is closed."""
+        with self.requests_lock:
+            held_back, self.held_back = self.held_back, False
+            if held_back:
+                self.server.add_task(self)
 
     def _linger(self) -> None:
         """RFC 9112, section 9.6: closing while a client sends would reset the connection, and lose the answer."""
@@ -172,6 +192,13 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def handle_close(self) -> None:
         super().handle_close()
+        if self.held_back:  # seen ahead of the lock, which a worker may hold while it waits for that of the output
+            self._let_next()
+        wake, waiting = self.aside, self.requests[:1]
+        if wake is not None:
+            for each in waiting:
+                log_unserved(self, each, secrets.token_hex(8), "499 the connection ended while the request waited")
+            wake()
         request, self.request = self.request, None
         if request is not None:
             if request.headers_finished and self.lingering_since is None and not request.waiting:
@@ -181,6 +208,7 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def cancel(self) -> None:
         for request in self.requests:
             request.close()
+            request.end_visit()
         super().cancel()
 
     # Main loop: limits. They apply between polls, so that a descriptor is never closed while it is polled.
@@ -208,6 +236,32 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         limit = limits.upload_seconds if request.headers_finished else limits.head_seconds
         return bool(time.monotonic() - request.since > limit)
 
+    def is_left(self) -> bool:
+        """Whether the client of the request that is put aside has gone.
+
+        Some clients close their half and read on. Only what is sent tells them from those that closed all: that is
+        refused. An interim answer is read over by every client (RFC 9110, section 15.2), but for those of HTTP/1.0.
+        """
+        if self.aside is None:
+            return False
+        try:
+            if self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                return True
+            if not self._looked_closer and self.socket.recv(1, socket.MSG_PEEK) == b"":
+                self._looked_closer = True
+                self._send_interim()
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return False
+
+    def _send_interim(self) -> None:
+        """Raises `OSError`."""
+        with self.outbuf_lock:  # whoever answers meanwhile sends after it
+            if self.aside is not None and not self.total_outbufs_len and self.requests[0].version == "1.1":
+                self.socket.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
     @property
     def unreceived(self) -> int:
         """Any thread."""
@@ -219,22 +273,25 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def service(self) -> None:
         """As waitress', but an answer that was kept back is sent as the last thing, and the loop is woken only for
         what it does not see by itself: a client that has its answer sends the next request, and that wakes it anyhow.
+
+        Nor does anything here wait for a slow reader, or for an answer that is still growing: where so much is to be
+        sent that the next request would, it is held back, and holds no thread.
         """
         request = self.requests[0]
         self.lingers = bool(request.error or request.waiting)
         is_last = self._answer(request)
-        if self._kept or len(self.requests) > 1:
-            self._flush_outbufs_below_high_watermark()  # nothing below waits for a slow reader
         with self.requests_lock:
             with suppress(ClientDisconnected):
                 self.send_kept()
             self.close_when_flushed = self.close_when_flushed or is_last
             if self.current_outbuf_count:
                 self.current_outbuf_count = self.adj.outbuf_high_watermark  # a buffer of its own for the next request
-            served = len(self.requests) if is_last else 1
+            self.held_back = self.is_full and not is_last  # `handle_close` sets and looks the other way round
+            served = 1 if self.connected and not is_last else len(self.requests)
             done, self.requests = self.requests[:served], self.requests[served:]
             unread, self.unread = self.unread, False
-            if self.requests and self.connected:
+            self.held_back = self.held_back and bool(self.requests)
+            if self.requests and not self.held_back:
                 self.server.add_task(self)
         for each in done:
             each.close()

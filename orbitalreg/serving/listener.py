@@ -74,15 +74,17 @@ class Dispatcher(ThreadedTaskDispatcher):  # type: ignore[misc]
 
 
 class _Once:
-    """A call that is made once, whichever thread comes first."""
+    """A call that is made once, whichever thread comes first, and not held any longer."""
 
     def __init__(self, call: Callable[[], None]) -> None:
-        self._call = call
+        self._call: Callable[[], None] | None = call
         self._first = threading.Lock()
 
     def __call__(self) -> None:
         if self._first.acquire(blocking=False):
-            self._call()
+            call, self._call = self._call, None
+            assert call is not None
+            call()
 
 
 class Listener(TcpWSGIServer):  # type: ignore[misc]
@@ -121,10 +123,14 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         if pause is None:
             super().add_task(channel)
             return
-        once = _Once(lambda: super(Listener, self).add_task(channel))
+        once = channel.aside = _Once(lambda: self._take_up(channel))
         if pause.seconds is not None:
             self._alarms.append((time.monotonic() + pause.seconds, once))
         pause.when(once)
+
+    def _take_up(self, channel: Channel) -> None:
+        channel.aside = None
+        super().add_task(channel)
 
     def call_soon(self, call: Callable[[], None]) -> None:
         """Have `call` called in the main loop, between polls. Any thread; `call` raises nothing."""
@@ -148,10 +154,13 @@ class Listener(TcpWSGIServer):  # type: ignore[misc]
         """Nothing: waitress calls this while it polls, and only marks channels; one that cannot write stays open."""
 
     def sweep(self) -> None:
-        """Close what has run over a limit and, during a stop, what is idle; ask again what waited long enough."""
+        """Close what has run over a limit or was left and, during a stop, what is idle.
+
+        Ask again what waited long enough.
+        """
         self._ring(time.monotonic())
         for channel in list(self.active_channels.values()):
-            if channel.overdue or (self.draining and channel.idle):
+            if channel.overdue or channel.is_left() or (self.draining and channel.idle):
                 channel.handle_close()
 
     def _ring(self, now: float) -> None:

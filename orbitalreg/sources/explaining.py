@@ -1,12 +1,12 @@
 """Why a package looks as it does: which member provides each version, and what hides the others."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from orbitalreg.errors import NotFound, UpstreamFailed
-from orbitalreg.model import File, Kind, Listing
+from orbitalreg.model import File, Kind, Listing, Repository
 from orbitalreg.sources.governed import GovernedSource
 from orbitalreg.sources.raw import RawSource
 from orbitalreg.sources.virtual import VirtualSource
@@ -22,14 +22,20 @@ from orbitalreg.summaries import (
 HAS_IT, HAS_NONE, FAILED, NOT_ASKED = "has it", "has none", "failed", "not asked"
 
 
-def explain(source: GovernedSource, package: str) -> Explanation:
+def _of_none(repository: Repository) -> bool:
+    return False
+
+
+def explain(source: GovernedSource, package: str, in_full: Callable[[Repository], bool] = _of_none) -> Explanation:
     """`package` in the repository of `source`, of whatever kind.
+
+    `in_full` is whether the caller may read what is wrong with that repository's upstream in full: with its address.
 
     What is provided and withheld is what the source itself says, so that it cannot differ from what it shows. Beside
     that every member is asked on its own, also those that the name guard hides, but no remote for a private name.
     Raises `NotFound` where no member has it and nothing failed, was withheld, or hides one.
     """
-    told = [_told(way, package) for way in _ways(source.raw, package)]
+    told = [_told(way, package, in_full) for way in _ways(source.raw, package)]
     shown, failure = _shown(source, package)
     guarded = next((one.way.guard for one in told if one.way.guard is not None), None)
     if shown is None and guarded is None and all(one.answer.answer == HAS_NONE for one in told):
@@ -98,7 +104,7 @@ def _every_way(raw: RawSource, package: str, guard: str | None, is_private: bool
         yield _Way(raw)
 
 
-def _told(way: _Way, package: str) -> _Told:
+def _told(way: _Way, package: str, in_full: Callable[[Repository], bool]) -> _Told:
     address = str(way.member.repository.address)
     if way.is_private:
         return _Told(way, None, MemberAnswer(address, NOT_ASKED, "the name is in private_names"))
@@ -108,7 +114,8 @@ def _told(way: _Way, package: str) -> _Told:
     except NotFound:
         return _Told(way, None, MemberAnswer(address, HAS_NONE, None))
     except UpstreamFailed as error:
-        return _Told(way, None, MemberAnswer(address, FAILED, str(error)))
+        said = str(error) if in_full(way.member.repository) else error.public
+        return _Told(way, None, MemberAnswer(address, FAILED, said))
 
 
 def _shown(source: GovernedSource, package: str) -> tuple[_Shown | None, str | None]:
@@ -118,7 +125,7 @@ def _shown(source: GovernedSource, package: str) -> tuple[_Shown | None, str | N
     except NotFound:
         return None, None
     except UpstreamFailed as error:
-        return None, str(error)
+        return None, error.public
 
 
 class _Versions:

@@ -170,10 +170,10 @@ class VirtualSource:
         try:
             return ask(member)
         except UpstreamFailed as error:
-            failure = Failure(_naming(member, str(error)))
+            failure = error.about(str(member.repository.address))
             if self._tolerates:
-                return failure
-            raise UpstreamFailed(failure.text, error.retry_after) from error
+                return Failure(failure.public)
+            raise failure from error
 
     def _revision(self, package: str, told: Sequence[tuple[RawSource, str | Failure]]) -> str:
         return _digest(self._repository.id, package, *((member.repository.id, answer) for member, answer in told))
@@ -230,12 +230,6 @@ def _up_to_a_quarantine(listings: Iterable[Listing]) -> Iterator[Listing]:
         yield listing
         if not listing.status.offers_files:
             return
-
-
-def _naming(member: RawSource, fault: str) -> str:
-    """The fault with the member's name in it, once."""
-    address = str(member.repository.address)
-    return fault if address in fault else f"{address}: {fault}"
 
 
 def _leaves(members: Iterable[RawSource]) -> Sequence[RawSource]:

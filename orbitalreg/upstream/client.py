@@ -114,26 +114,29 @@ class Client:
         accept: str = "*/*",
         idle: float = 30.0,
         slowest: float = 1024.0,
+        seconds: float | None = None,
     ) -> Iterator[Stream]:
         """What is at `url` from the offset `start` up to `end`, which it does not include, as it arrives.
 
         `if_range` is an ETag or a date: where the file is another by now, the answer is the whole of it. The body may
         take any time, but `idle` seconds without a byte are too many, and so is an average below `slowest` bytes a
-        second over `idle` seconds of waiting. It may not be encoded. Leaving the `with` early closes the connection.
+        second over `idle` seconds of waiting; where `seconds` are given, these bound the whole call instead. The body
+        may not be encoded. Leaving the `with` early closes the connection.
         Raises `UpstreamFailed` for all but 200, 206, 404, 410 and 416.
         """
         wanted = asked_range(start, end)
         headers = {"Accept": accept, "Accept-Encoding": "identity"}
         if wanted is not None:
             headers |= {"Range": wanted} | ({"If-Range": if_range} if if_range else {})
-        pace = Pace(upstream.total_seconds, upstream.connect_seconds)
+        pace = Pace(upstream.total_seconds if seconds is None else seconds, upstream.connect_seconds)
         expected = (200, *_ABSENT, *((206, 416) if wanted else ()))
         with self._opened(upstream, url, headers, pace, expected, streaming=True) as (exchange, final):
             with exchange.faults():
                 span = given_span(exchange.status, exchange.headers, exchange.length, start, end)
             if exchange.status not in (200, 206):
                 exchange.drain()
-            pace.stream(idle, slowest)
+            if seconds is None:
+                pace.stream(idle, slowest)
             yield Stream(exchange.status, str(final), exchange.headers, span, exchange.follow(span))
 
     @contextmanager
@@ -170,7 +173,8 @@ class Client:
         trusted = target.origin in self._configured or target.origin == upstream.origin
         secure = "https" in (source.scheme, upstream.origin.scheme)
         if secure and target.origin.scheme == "http" and not trusted:
-            raise failed(source, f"names {target.origin}, which is without TLS and not in the configuration")
+            fault = f"names {target.origin}, which is without TLS and not in the configuration"
+            raise failed(source, fault, public="names an address without TLS")
         return upstream.way(target.origin, trusted)
 
     @contextmanager
@@ -213,7 +217,8 @@ def _named(base: Url, reference: str) -> Url:
     try:
         return base.join(reference)
     except InvalidName as error:
-        raise failed(base.origin, f"names what cannot be asked for: {error}") from error
+        fault = "names what cannot be asked for"
+        raise failed(base.origin, f"{fault}: {error}", public=fault) from error
 
 
 def _target(location: str) -> str:

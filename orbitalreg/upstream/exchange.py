@@ -1,6 +1,7 @@
 """One answer under way: its status judged, its body read within limits, its connection kept or closed."""
 
 import re
+import ssl
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -60,14 +61,15 @@ class Exchange:
             self._failed = True
             self._place.breaker.failed(retry_after)
         self.drain()
-        said = f"answered {self.status}"
+        said, public = f"answered {self.status}", None
         if self.status in (401, 403):
             said = f"refused the credentials ({self.status})" if knows_us else f"asks for credentials ({self.status})"
+            public = "refused"
         elif self.status == 407:
-            said = "cannot be reached: the proxy asks for credentials (407)"
+            said, public = "cannot be reached: the proxy asks for credentials (407)", "cannot be reached"
         elif self.status in (429, 503):
             said = f"asks to be left alone for a while ({self.status})"
-        raise failed(self._origin, said, retry_after)
+        raise failed(self._origin, said, retry_after, public)
 
     def body(self) -> Iterator[bytes]:
         """Once. Raises `UpstreamFailed`."""
@@ -123,17 +125,20 @@ def faults_of(origin: Origin, breaker: Breaker, note: Callable[[], None] = lambd
     try:
         yield
     except NotPublic as error:
-        raise failed(origin, "has an address that is not public, and is not in the configuration") from error
+        fault = "has an address that is not public, and is not in the configuration"
+        raise failed(origin, fault, public="may not be asked") from error
     except (Refused, OSError, HTTPException) as error:
         if isinstance(error, Trouble) or not isinstance(error, Refused):
             note()
             breaker.failed()
-        raise failed(origin, cause(error)) from error
+        public = "has a certificate that is not trusted" if isinstance(error, ssl.SSLCertVerificationError) else None
+        raise failed(origin, cause(error), public=public) from error
 
 
-def failed(origin: Origin, fault: str, retry_after: float | None = None) -> UpstreamFailed:
+def failed(origin: Origin, fault: str, retry_after: float | None = None, public: str | None = None) -> UpstreamFailed:
+    """`public` is told in place of a `fault` that names other servers, or says how this registry is known to it."""
     text = f"the upstream {origin} {fault}".encode("ascii", "backslashreplace").decode("ascii")
-    return UpstreamFailed(" ".join(text.split()), retry_after)
+    return UpstreamFailed(" ".join(text.split()), retry_after, f"the upstream {public or fault}")
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -1,5 +1,6 @@
 """Mounts what format adapters route: the host's side of every address below `/<format>/<project>/<repository>`."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from orbitalreg.interfaces import (
 from orbitalreg.metrics import Metrics
 from orbitalreg.model import Address, Kind, Repository, Right
 from orbitalreg.publishing import LocalPublisher
+from orbitalreg.sources.once import asking_once
 from orbitalreg.waiting import VISIT_KEY, visiting
 from orbitalreg.web import replies
 from orbitalreg.web.auth import FORM_ALLOWANCE, Access, Target, actor_of
@@ -82,7 +84,7 @@ class FormatResource:
             assert target.package is not None and written is not None
             return _redirect(req, resp, _renamed(_path_as_sent(req), written, target.package))
         reply = self._routes["GET"].handler(req, **fields)
-        with visiting(req.env.get(VISIT_KEY)):
+        with visiting(req.env.get(VISIT_KEY)), asking_once(time.perf_counter() - req.context.started):
             self._show(req, resp, reply, target.repository)
 
     def _show(self, req: falcon.Request, resp: falcon.Response, reply: Reply, repository: Repository) -> None:

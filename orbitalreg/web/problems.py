@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from http import HTTPStatus
 
 import falcon
@@ -36,6 +37,8 @@ TABLE: tuple[tuple[type[errors.OrbitalError], HTTPStatus], ...] = (
     (errors.Withheld, HTTPStatus.FORBIDDEN),
 )
 RETRY_SECONDS = 2
+LONGEST_RETRY_SECONDS = 60
+"""No client is sent away for longer, whatever an upstream says: as long as that is left alone at most."""
 
 
 def install(app: falcon.App[falcon.Request, falcon.Response]) -> None:
@@ -53,17 +56,24 @@ def _not_yet(req: falcon.Request, resp: falcon.Response, pause: Exception, _: ob
 
 
 def _known(req: falcon.Request, resp: falcon.Response, error: Exception, _: object) -> None:
+    assert isinstance(error, errors.OrbitalError)
     req.context.failure = type(error).__name__
     status = next((status for kind, status in TABLE if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
     if status is HTTPStatus.UNAUTHORIZED:
         resp.set_header("WWW-Authenticate", 'Basic realm="OrbitalReg"')
-    if isinstance(error, errors.TooManyFailures):
-        resp.set_header("Retry-After", str(error.retry_after))
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        resp.set_header("Retry-After", str(RETRY_SECONDS))
+    if (seconds := _retry_after(error, status)) is not None:
+        resp.set_header("Retry-After", str(seconds))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s %s failed: %s", req.method, req.path, error)
-    answer(req, resp, status, str(error))
+    answer(req, resp, status, error.public)
+
+
+def _retry_after(error: errors.OrbitalError, status: HTTPStatus) -> int | None:
+    """RFC 9110, section 10.2.3. What an upstream wishes is passed on, within reason: it is asked again after that."""
+    wished = error.retry_after if isinstance(error, errors.UpstreamFailed | errors.TooManyFailures) else None
+    if wished is not None:
+        return min(max(1, math.ceil(wished)), LONGEST_RETRY_SECONDS)
+    return RETRY_SECONDS if status is HTTPStatus.SERVICE_UNAVAILABLE else None
 
 
 def _falcon_error(req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _: object) -> None:

@@ -148,8 +148,8 @@ SIGN_IN = b"<!DOCTYPE html><title>Sign in</title><form><a href='/help'>Help</a><
 PAGES: dict[str, tuple[Behaviour, str]] = {
     "500": (status(500), "500"),
     "503": (status(503), "503"),
-    "403": (status(403), "403"),
-    "401": (status(401), "401"),
+    "403": (status(403), "refused"),
+    "401": (status(401), "refused"),
     "a reset before the answer": (reset(), ""),
     "a reset in the middle": (reset(b'{"meta"', 1000), ""),
     "an end before the announced one": (cut_off(b'{"meta"', 1000), ""),

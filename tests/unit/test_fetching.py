@@ -876,6 +876,76 @@ def test_visits_wait_for_a_place_and_are_turned_away_in_the_end(
         visit.close()
 
 
+class InLine:
+    """Requests that are put aside since one file takes the only place; who was told to ask again is in `told`."""
+
+    def __init__(self, folder: Path, *keys: str) -> None:
+        self.gate = threading.Event()
+        self.site = Site(folder, readers=1)
+        self.first = self.site.fetches.open(self.site.order(Scripted(Answer(holds={MIB: self.gate})), key="first"))
+        self.orders = [self.site.order(Scripted(Answer(holds={0: self.gate})), key=key) for key in keys]
+        self.visits = [Visit() for _ in keys]
+        self.told: list[int] = []
+        for number in range(len(keys)):
+            self.asks(number)
+
+    def asks(self, number: int) -> Any:
+        answer = asks(self.site, self.visits[number], self.orders[number])
+        if isinstance(answer, NotYet):
+            answer.when(lambda: self.told.append(number))
+        return answer
+
+    def free_the_place(self) -> None:
+        self.first.close()
+
+    def end(self) -> None:
+        self.gate.set()
+        for visit in self.visits:
+            visit.close()
+        assert settled(self.site)
+
+
+@pytest.mark.parametrize("how", ["turned away", "gone"])
+def test_a_freed_place_goes_to_a_request_that_still_waits(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = InLine(tmp_path, "second", "third")
+    if how == "turned away":
+        monkeypatch.setattr(fetches_module, "VISIT_PATIENCE_SECONDS", 0)
+        with pytest.raises(Busy):
+            line.asks(0)
+    line.visits[0].close()
+    line.free_the_place()
+    assert line.told == [1]
+    line.end()
+
+
+def test_a_request_that_asks_early_waits_in_line_once(tmp_path: Path) -> None:
+    line = InLine(tmp_path, "second", "third")
+    assert isinstance(line.asks(0), NotYet)
+    line.free_the_place()
+    assert line.told == [1]
+    line.end()
+
+
+def test_a_request_that_was_called_and_went_hands_on_its_place(tmp_path: Path) -> None:
+    line = InLine(tmp_path, "second", "third")
+    line.free_the_place()
+    assert line.told == [0]
+    line.visits[0].close()
+    assert line.told == [0, 1]
+    line.end()
+
+
+def test_all_who_are_in_line_for_a_file_are_called_when_it_is_under_way(tmp_path: Path) -> None:
+    line = InLine(tmp_path, "second", "third", "second")
+    line.free_the_place()
+    assert line.told == [0]
+    assert isinstance(line.asks(0), NotYet)  # now for its first byte
+    assert line.told == [0, 2]
+    line.end()
+
+
 def test_a_reader_that_is_watched_never_waits(site: Site) -> None:
     gate = threading.Event()
     upstream = Scripted(Answer(holds={MIB: gate}))

@@ -1,15 +1,16 @@
 """The files and documents of a remote repository: fetched once, verified, kept; nothing wrong is ever cached."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from remotes import Bench, Telling, sha256, told
-from scripted_upstream import ScriptedUpstream, file, in_turn, reply, status
+from scripted_upstream import Request, ScriptedUpstream, Wire, drip, file, in_turn, later, reply, status
 
 from orbitalreg.catalog import files
-from orbitalreg.errors import NotFound, OrbitalError, StorageFailed, UpstreamFailed
+from orbitalreg.errors import Busy, NotFound, OrbitalError, StorageFailed, UpstreamFailed
 from orbitalreg.sources.remote import ranged
 from orbitalreg.sources.remote.ranged import BLOCK
 
@@ -329,6 +330,44 @@ def test_reading_in_parts_has_a_limit(make_bench: MakeBench, monkeypatch: pytest
     assert ways(bench).count("ball@1.toy") == 1
 
 
+def test_reading_in_parts_has_a_time_for_all_of_them(make_bench: MakeBench) -> None:
+    bench = make_bench(upstreams=Scattered(), settings={"listing_ttl": "1h", "page_timeout": "1s"})
+    bench.tell(bench.put("ball@1.toy", BALL, later(0.3, file(BALL))))
+    with pytest.raises(UpstreamFailed, match="did not answer in time"):
+        head(bench)
+    assert ways(bench).count("ball@1.toy in part") <= 4 and "ball@1.toy" not in ways(bench)
+
+
+def test_a_document_is_not_waited_for_longer_and_its_file_comes_nevertheless(make_bench: MakeBench) -> None:
+    gate = threading.Event()
+
+    def half_at_first(request: Request, wire: Wire) -> None:
+        wire.head(200, {"Content-Length": str(len(BALL))})
+        wire.send(BALL[:2_000_000])
+        gate.wait(10)
+        wire.send(BALL[2_000_000:])
+
+    bench = make_bench(settings={"listing_ttl": "1h", "page_timeout": "1s"})
+    bench.tell(bench.put("ball@1.toy", BALL, half_at_first))
+    for _ in range(2):
+        with pytest.raises(Busy, match=r"acme/mirror: the head of ball@1\.toy .* try again"):
+            head(bench)
+    gate.set()
+    assert bench.read() == BALL
+    assert head(bench) == HEAD
+    assert ways(bench).count("ball@1.toy") == 1
+
+
+def test_the_first_byte_of_a_file_is_not_waited_for_longer_either(make_bench: MakeBench) -> None:
+    def parts_alone_fail(request: Request, wire: Wire) -> None:
+        (reply(BALL) if "range" in request.headers else drip(every=0.2))(request, wire)
+
+    bench = make_bench(settings={"listing_ttl": "1h", "page_timeout": "1s"})
+    bench.tell(bench.put("ball@1.toy", BALL[:1000], parts_alone_fail))
+    with pytest.raises(Busy, match="try again"):
+        head(bench)
+
+
 def test_a_file_that_changes_between_two_parts_is_read_as_a_whole(bench: Bench) -> None:
     facts = bench.put("ball@1.toy", BALL)
     other = b"other head\n" + BALL[len(HEAD) + 1 :] + b"."
@@ -337,17 +376,15 @@ def test_a_file_that_changes_between_two_parts_is_read_as_a_whole(bench: Bench) 
     assert head(bench) == HEAD
 
 
-def read_all(asker: object, url: str, size: int | None) -> bytes:
-    stream = ranged.RangedFile(asker, url, size)  # type: ignore[arg-type]
-    return stream.read()
-
-
 @pytest.mark.parametrize("knows_size", [True, False])
 def test_a_file_in_parts_reads_as_the_file_itself(bench: Bench, knows_size: bool) -> None:
     body = bytes(range(256)) * 1000
     bench.put("ball@1.toy", body)
     stream = ranged.RangedFile(
-        bench.source._asker, bench.server.url("/toys/get/ball@1.toy"), len(body) if knows_size else None
+        bench.source._asker,
+        bench.server.url("/toys/get/ball@1.toy"),
+        len(body) if knows_size else None,
+        time.monotonic() + 10,
     )
     for place, size in ((0, 10), (BLOCK - 3, 6), (len(body) - 5, 99), (BLOCK * 2, BLOCK + 1), (len(body) + 7, 1)):
         stream.seek(place)

@@ -408,6 +408,15 @@ def test_a_slow_reader_is_not_the_servers_fault(server: ScriptedUpstream, client
             time.sleep(0.1)
 
 
+def test_a_stream_with_a_time_for_all_of_it_ends_in_time(server: ScriptedUpstream, client: Client) -> None:
+    server.table["/"] = drip(every=0.02)
+    with (
+        pytest.raises(UpstreamFailed, match="did not answer in time"),
+        client.stream(upstream(server), "/", seconds=0.3) as stream,
+    ):
+        assert 0 < len(b"".join(stream)) < 1000
+
+
 def test_an_encoded_file_is_refused(server: ScriptedUpstream, client: Client) -> None:
     server.table["/"] = reply(gzip.compress(b"x"), headers={"Content-Encoding": "gzip"})
     with pytest.raises(UpstreamFailed, match="encoded file"), client.stream(upstream(server), "/"):

@@ -85,6 +85,24 @@ def test_busy_says_when_to_come_back(site: Any, monkeypatch: pytest.MonkeyPatch)
     assert int(answer.headers["Retry-After"]) > 0
 
 
+@pytest.mark.parametrize(
+    ("wished", "told"), [(None, None), (0.0, "1"), (0.2, "1"), (5.0, "5"), (5.2, "6"), (86_400.0, "60")]
+)
+def test_when_to_ask_an_upstream_again_is_passed_on(
+    wished: float | None, told: str | None, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = raising(site, errors.UpstreamFailed("later", wished), monkeypatch)
+    assert (answer.status_code, answer.headers.get("Retry-After")) == (502, told)
+
+
+def test_the_words_for_everybody_are_shown_and_all_are_logged(
+    site: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = raising(site, errors.UpstreamFailed("http://inner failed", public="it failed"), monkeypatch)
+    assert (answer.status, answer.text) == ("502 it failed", "it failed\n")
+    assert "http://inner failed" in caplog.text
+
+
 def test_what_nobody_meant_to_raise_is_logged_and_not_shown(
     site: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

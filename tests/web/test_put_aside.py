@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -99,6 +100,26 @@ class Application:
     def wake(self) -> None:
         assert eventually(lambda: self.wakes)
         self.wakes.pop(0)()
+
+
+LONG = 20 << 20
+"""More than waitress lets a connection have to send before it makes the worker wait."""
+
+
+class Long:
+    """`/grow` is a growing file of `LONG` bytes, `/page` as many in one piece; anything else is its own path."""
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+        self.file = Growing()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        self.called.append(path)
+        body = b"p" * LONG if path == "/page" else path.encode()
+        start_response("200 OK", [("Content-Length", str(LONG if path == "/grow" else len(body)))])
+        wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](self.file, 8192) if path == "/grow" else [body]
+        return wrapped
 
 
 @contextmanager
@@ -221,6 +242,36 @@ def test_what_is_held_for_a_client_that_left_is_let_go_too(server: Server, appli
     assert eventually(lambda: application.held.closed == 1)
 
 
+@pytest.mark.parametrize("how", ["closes", "resets"])
+def test_a_request_whose_client_goes_is_dropped_though_nothing_wakes_it(
+    how: str, server: Server, application: Application, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    connection = begun(server, "/aside")
+    assert eventually(lambda: application.wakes)
+    if how == "resets":
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+    assert eventually(lambda: application.held.closed == 1 and server.connections == 0)
+    application.wake()  # too late, and without effect
+    assert get(server, "/other") == (200, b"/other")
+    assert application.called == ["/aside", "/other"]
+    assert [record.fields["status"] for record in caplog.records if hasattr(record, "fields")] == [499]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_client_that_closes_its_half_is_waited_for(version: str, server: Server, application: Application) -> None:
+    connection = socket.create_connection(server.address, PATIENCE)
+    connection.sendall(f"GET /aside HTTP/{version}\r\nHost: x\r\n\r\n".encode())
+    connection.shutdown(socket.SHUT_WR)
+    assert eventually(lambda: application.wakes)
+    time.sleep(1.5)  # three looks at it
+    application.wake()
+    received = rest(connection)
+    assert received.endswith(b"/aside")
+    assert received.count(b"HTTP/1.1 100 Continue\r\n\r\n") == (version == "1.1")
+
+
 def test_a_request_with_a_body_cannot_be_put_aside(server: Server, application: Application) -> None:
     assert get(server, "/aside", b"body") == (200, b"/aside")
     assert get(server, "/aside", b"b" * 100_000)[0] == 200
@@ -319,6 +370,55 @@ def test_a_slow_upstream_is_no_idle_client(application: Application, tmp_path: P
         application.file.feed(b"123456789", end=True)
         connection.shutdown(socket.SHUT_WR)
         assert rest(connection).endswith(b"0123456789")
+
+
+def test_a_request_behind_a_growing_answer_waits_for_it_without_a_thread(server: Server) -> None:
+    """More than the watermark is still to come of the answer: what follows it would have to wait in its thread."""
+    application = Long()
+    server.application = application
+    connection = begun(server, "/grow", "/next")
+    assert eventually(lambda: application.file.calls)
+    assert get(server, "/other") == (200, b"/other")  # by the only thread
+    assert "/next" not in application.called
+    application.file.feed(b"0" * LONG, end=True)
+    received = bytearray()
+    while not received.endswith(b"/next"):
+        received += connection.recv(1 << 20)
+    connection.close()
+    assert len(received) > LONG and application.called == ["/grow", "/other", "/next"]
+
+
+def test_slow_readers_who_pipeline_hold_no_thread(tmp_path: Path) -> None:
+    application = Long()
+    application.file.feed(b"0" * LONG, end=True)
+    with running(application, tmp_path, threads=2, limits=Limits(grace_seconds=1)) as server:
+        stalled = [begun(server, "/page", "/page", "/page") for _ in range(4)]
+        assert eventually(lambda: application.called.count("/page") >= 4)
+        time.sleep(0.1)
+        assert get(server, "/other") == (200, b"/other")
+        for connection in stalled:
+            received = 0
+            while received < 3 * LONG:
+                received += len(connection.recv(1 << 20))
+            connection.close()
+    assert application.called.count("/page") == 12
+
+
+def test_requests_that_wait_behind_an_answer_end_with_their_client(server: Server) -> None:
+    application = Long()
+    server.application = application
+    connection = begun(server, "/grow", "/next")
+    assert eventually(lambda: application.file.calls)
+    assert get(server, "/other") == (200, b"/other")
+    connection.close()
+
+    def feeds_on() -> bool:
+        application.file.feed(b"1")
+        return server.connections == 0
+
+    assert eventually(feeds_on)
+    assert get(server, "/other") == (200, b"/other")
+    assert "/next" not in application.called
 
 
 def test_only_who_asks_for_a_visit_is_told_not_yet() -> None:

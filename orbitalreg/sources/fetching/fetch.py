@@ -303,7 +303,8 @@ class Fetch:
 
 
 def _fault(error: OrbitalError) -> tuple[str, str]:
-    return type(error).__name__, str(error)[:_FAULT_LENGTH]
+    """What the other processes tell of it; the log of this one has it in full."""
+    return type(error).__name__, error.public[:_FAULT_LENGTH]
 
 
 def _error(fault: tuple[str, str]) -> OrbitalError:

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from copy import copy
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import BinaryIO, TypeVar, cast
 from orbitalreg import waiting
 from orbitalreg.errors import Busy, OrbitalError, StorageFailed, UpstreamFailed
 from orbitalreg.sources.fetching.fetch import Fetch, Observer
+from orbitalreg.sources.fetching.line import Line, Place
 from orbitalreg.sources.fetching.order import Order, WrongFile
 from orbitalreg.sources.fetching.reader import GrowingReader
 from orbitalreg.sources.section import part
@@ -65,7 +65,7 @@ class Fetches:
         self._resting: dict[str, tuple[float, OrbitalError]] = {}
         self._reading = 0
         self._in_line = 0
-        self._queue: deque[Callable[[], None]] = deque()
+        self._line = Line()
         self._closing = False
 
     def observe(self, observer: Observer) -> None:
@@ -121,13 +121,19 @@ class Fetches:
             held.fetch.attach()
             return _Use(self, held.fetch, visit)
         if visit is not None:
-            return _Use(self, self._join(order, lambda: self._put_aside(order, visit)), visit)
+            use = _Use(self, self._join(order, lambda: self._put_aside(order, visit)), visit)
+            if (place := visit.held(_place_name(order))) is not None:
+                place.close()
+            self._call_in(order)
+            return use
         self._take_place(order)
         try:
-            return _Use(self, self._join(order, lambda: self._await(order, self._has_room)), None)
+            use = _Use(self, self._join(order, lambda: self._await(order, self._has_room)), None)
         except BaseException:
             self.give_place()
             raise
+        self._call_in(order)
+        return use
 
     def _join(self, order: Order, make_room: Callable[[], None]) -> Fetch:
         """The fetch that is under way, or a new one, with one more user."""
@@ -163,18 +169,18 @@ class Fetches:
                 if len(self._unread) > self._readers or self._closing:
                     surplus = self._unread.pop()
                     self._forget(surplus)
-            call = self._freed()
+            calls = self._freed()
         if surplus is not None:
             surplus.give_up()
-        call()
+        _all(calls)
 
     def _ended(self, fetch: Fetch) -> None:
         with self._changed:
             self._forget(fetch)
             if isinstance(fetch.failure, WrongFile):
                 self._resting[fetch.order.key] = (self._clock() + REST_SECONDS, fetch.failure)
-            call = self._freed()
-        call()
+            calls = self._freed()
+        _all(calls)
 
     def _forget(self, fetch: Fetch) -> None:
         if self._fetches.get(fetch.order.key) is fetch:
@@ -220,22 +226,34 @@ class Fetches:
         left = VISIT_PATIENCE_SECONDS - visit.waited(_name(order))
         if left <= 0:
             raise _busy(order)
-        raise NotYet(self._when_freed, left)
+        place = Place(order.key, self._when_freed, self._step_out)
+        visit.hold(_place_name(order), place)
+        raise NotYet(place.when, left)
 
-    def _when_freed(self, call: Callable[[], None]) -> None:
+    def _when_freed(self, place: Place, call: Callable[[], None]) -> None:
         with self._changed:
-            has_room = self._has_room()
-            if not has_room:
-                self._queue.append(call)
-        if has_room:
+            waits = not (place.is_left or self._has_room())
+            if waits:
+                self._line.add(place, call)
+        if not waits:
             call()
 
-    def _freed(self) -> Callable[[], None]:
+    def _step_out(self, place: Place) -> None:
+        with self._changed:
+            self._line.remove(place)
+            calls = self._freed()
+        _all(calls)
+
+    def _call_in(self, order: Order) -> None:
+        """Have all who are in line for a file ask again: it is under way."""
+        with self._changed:
+            calls = self._line.of(order.key)
+        _all(calls)
+
+    def _freed(self) -> list[Callable[[], None]]:
         """Tell who waits; returns what is to be called without the lock: the request that is next in line."""
         self._changed.notify_all()
-        if self._queue and self._has_room():
-            return self._queue.popleft()
-        return _nothing
+        return self._line.next() if self._has_room() else []
 
 
 class _Use:
@@ -302,6 +320,10 @@ def _name(order: Order) -> tuple[str, str]:
     return "fetch", order.key
 
 
+def _place_name(order: Order) -> tuple[str, str]:
+    return "place", order.key
+
+
 def _size(stream: BinaryIO) -> int:
     size = stream.seek(0, 2)
     stream.seek(0)
@@ -312,5 +334,6 @@ def _busy(order: Order) -> Busy:
     return Busy(f"{order.name}: too many files are being fetched at the moment; try again a little later")
 
 
-def _nothing() -> None:
-    return
+def _all(calls: list[Callable[[], None]]) -> None:
+    for call in calls:
+        call()

@@ -62,10 +62,10 @@ class Transfer:
                 self._ask()
             except WrongFile:
                 raise
-            except UpstreamFailed:
+            except UpstreamFailed as error:
                 idle = idle + 1 if self._arrived == before else 0
                 if not self._arrived or tries > RESUMES or idle > 1:
-                    raise
+                    raise error.about(self._order.name) from error
                 self._check_stop(min(PAUSE_SECONDS * 2 ** (tries - 1), LONGEST_PAUSE_SECONDS))
             else:
                 if tries > RESUMES and not self._is_complete:

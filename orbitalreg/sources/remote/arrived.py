@@ -1,6 +1,8 @@
 """A file that has come from an upstream, to read in any order."""
 
 import io
+import time
+from threading import Event
 
 from orbitalreg.sources.fetching import GrowingReader
 
@@ -10,12 +12,24 @@ SKIM = 1 << 20
 class Arrived(io.RawIOBase):
     """Seekable over `reader`, whose bytes are all here and verified. For one thread; `reader` is closed by others."""
 
-    def __init__(self, reader: GrowingReader) -> None:
-        """Waits until all of `reader`, which is at the file's start, is here. Raises what its `read` does."""
+    def __init__(self, reader: GrowingReader, seconds: float) -> None:
+        """Waits until all of `reader`, which is at the file's start, is here. Raises what its `read` does.
+
+        Raises `TimeoutError` where that takes more than `seconds`.
+        """
         self._reader = reader
         self._place = 0
-        while piece := reader.read(SKIM):
-            self._place += len(piece)
+        deadline, more = time.monotonic() + seconds, Event()
+        reader.watch(more.set)
+        while True:
+            more.clear()
+            if piece := reader.peek(SKIM):
+                reader.skip(len(piece))
+                self._place += len(piece)
+            elif reader.is_ready and not reader.peek(1):
+                break
+            elif not more.wait(deadline - time.monotonic()):
+                raise TimeoutError
         self._size = self._place
 
     def readable(self) -> bool:

@@ -68,10 +68,15 @@ class Asker:
         return self._fetch(question, DOCUMENT_BYTES, None, None)
 
     def stream(
-        self, url: str, start: int = 0, end: int | None = None, if_range: str | None = None
+        self,
+        url: str,
+        start: int = 0,
+        end: int | None = None,
+        if_range: str | None = None,
+        seconds: float | None = None,
     ) -> AbstractContextManager[upstream.Stream]:
-        """The bytes of a file from `start` up to `end`, as they come."""
-        return self.client.stream(self.server, url, start=start, end=end, if_range=if_range)
+        """The bytes of a file from `start` up to `end`, as they come, or all of them within `seconds`."""
+        return self.client.stream(self.server, url, start=start, end=end, if_range=if_range, seconds=seconds)
 
     def _fetch(
         self, question: Question, max_bytes: int, etag: str | None, last_modified: str | None
@@ -86,9 +91,9 @@ class Asker:
                 last_modified=last_modified,
                 seconds=self.page_seconds,
             )
-        except UpstreamFailed:
+        except UpstreamFailed as error:
             self.watch.asked(self.repository, watch.FAILED)
-            raise
+            raise error.about(str(self.repository)) from error
         self.watch.asked(self.repository, _OUTCOMES.get(answer.status, watch.ABSENT))
         return answer
 
@@ -106,6 +111,8 @@ def read(what: str, call: Callable[[], T]) -> T:
     """
     try:
         return call()
+    except UpstreamFailed as error:
+        raise error.about(what) from error
     except OrbitalError as error:
         raise UpstreamFailed(f"{what}: {error}") from error
     except Exception as error:

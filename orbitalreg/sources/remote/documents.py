@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
 from orbitalreg import upstream
 from orbitalreg.catalog import Catalog, files, remotes, repositories
 from orbitalreg.catalog.remotes import Entry
-from orbitalreg.errors import NotFound, UpstreamFailed
+from orbitalreg.errors import Busy, NotFound, UpstreamFailed
 from orbitalreg.interfaces import Upstreams
 from orbitalreg.model import File, Repository
 from orbitalreg.sources.fetching import GrowingReader
@@ -16,7 +17,7 @@ from orbitalreg.sources.remote.arrived import Arrived
 from orbitalreg.sources.remote.asking import DOCUMENT_BYTES, Asker, read
 from orbitalreg.sources.remote.ranged import RangedFile
 from orbitalreg.sources.remote.watch import RemoteWatch
-from orbitalreg.waiting import visiting
+from orbitalreg.waiting import waited_for
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ class Documents:
         if stored is not None:
             return stored
         stated = entry.told.documents.get(kind, "")
-        for body in self._candidates(file, entry, kind):
+        deadline = time.monotonic() + self._asker.page_seconds
+        for body in self._candidates(file, entry, kind, deadline):
             if stated in ("", hashlib.sha256(body).hexdigest()):
                 self._keep(file, kind, body, news=not stated)
                 return body
@@ -80,7 +82,7 @@ class Documents:
             f"{self._repository.address}: the upstream offers a {kind} of {file.filename}, and has none"
         )
 
-    def _candidates(self, file: File, entry: Entry, kind: str) -> Iterator[bytes]:
+    def _candidates(self, file: File, entry: Entry, kind: str, deadline: float) -> Iterator[bytes]:
         """The document by one way after the other: the next is tried where one does not lead to it."""
         draws = self._upstreams.may_draw(file.filename) == kind
         if draws and (held := self._held(file)) is not None:
@@ -90,7 +92,7 @@ class Documents:
             if kind in entry.told.documents and (told := self._told(file, entry, kind, draws)) is not None:
                 yield told
             if draws:
-                yield self._drawn_from_parts(file, entry, kind)
+                yield self._drawn_from_afar(file, entry, kind, deadline)
 
     def _told(self, file: File, entry: Entry, kind: str, may_fail: bool) -> bytes | None:
         """What the upstream offers beside the file; None where it has it not, or where there is another way."""
@@ -104,18 +106,28 @@ class Documents:
             return None
         return answer.body if answer.status == 200 else None
 
-    def _drawn_from_parts(self, file: File, entry: Entry, kind: str) -> bytes:
-        """From the few parts of the file that hold it; where that cannot be, from the whole."""
+    def _drawn_from_afar(self, file: File, entry: Entry, kind: str, deadline: float) -> bytes:
+        """From the few parts of the file that hold it; where that cannot be, from the whole.
+
+        Raises `Busy` where the whole is still coming at the `deadline`: it goes on coming, and is cached then.
+        """
         parts = None
         try:
-            parts = RangedFile(self._asker, entry.told.url, file.size)
+            parts = RangedFile(self._asker, entry.told.url, file.size, deadline)
             return self._drawn(cast(BinaryIO, parts), file, kind)
         except UpstreamFailed:
-            if parts is not None and parts.failure is None:
+            if (parts is not None and parts.failure is None) or time.monotonic() >= deadline:
                 raise
-        with visiting(None), self._fetched(file) as coming:
-            whole = Arrived(coming) if isinstance(coming, GrowingReader) else coming
-            return self._drawn(cast(BinaryIO, whole), file, kind)
+        try:
+            with waited_for(lambda: self._fetched(file), deadline - time.monotonic()) as coming:
+                left = deadline - time.monotonic()
+                whole = Arrived(coming, left) if isinstance(coming, GrowingReader) else coming
+                return self._drawn(cast(BinaryIO, whole), file, kind)
+        except TimeoutError:
+            raise Busy(
+                f"{self._repository.address}: the {kind} of {file.filename} is inside the file, which is being fetched;"
+                " try again a little later"
+            ) from None
 
     def _drawn(self, stream: BinaryIO, file: File, kind: str) -> bytes:
         body = read(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from orbitalreg.catalog.remotes import PageRow
 from orbitalreg.model import Microseconds, now
+from orbitalreg.sources.once import is_of_this_request
 
 SECOND = 1_000_000
 RETRY_SECONDS = 15
@@ -20,6 +21,9 @@ class Freshness:
 
     def is_due(self, page: PageRow) -> bool:
         """Whether the upstream is to be asked before the page is shown."""
+        asked_at = page.checked_at if page.failed_at is None else page.failed_at
+        if page.upstream == self.base and is_of_this_request(asked_at):
+            return False
         if page.failed_at is not None:
             return not _within(page.failed_at, min(self.ttl, RETRY_SECONDS))
         return page.upstream != self.base or not _within(page.checked_at, self.ttl)

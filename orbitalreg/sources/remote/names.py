@@ -14,6 +14,7 @@ from orbitalreg.catalog.remotes import PageRow
 from orbitalreg.errors import OrbitalError, UpstreamFailed
 from orbitalreg.interfaces import Upstreams
 from orbitalreg.model import Repository, now
+from orbitalreg.sources.once import once
 from orbitalreg.sources.remote.asking import Asker, answer_of, read
 from orbitalreg.sources.remote.freshness import Freshness
 
@@ -72,7 +73,7 @@ class RemoteNames:
         stored = self._stored()
         if stored is None or self._freshness.is_due(stored[0]):
             with self._asker.place():
-                revision = self._flights.do("names", self._ask)
+                revision = once((self._repository.id,), lambda: self._flights.do("names", self._ask))
         else:
             revision = stored[1]
         return f"{UNTOLD}.{_digest(_text(self.known()))}" if revision == UNTOLD else revision
@@ -100,7 +101,7 @@ class RemoteNames:
         except UpstreamFailed as error:
             if stored is None or not self._freshness.may_show(stored[0]):
                 raise
-            self._fail(stored[0], str(error))
+            self._fail(stored[0], error)
             return stored[1]
 
     def _asked(self, stored: tuple[PageRow, str] | None) -> str:
@@ -124,14 +125,14 @@ class RemoteNames:
             remotes.put_names(db, self._repository.id, page, body, revision)
         return revision
 
-    def _fail(self, page: PageRow, failure: str) -> None:
-        if page.failed_at is None:
-            logger.warning("%s: its last list of names is shown: %s", self._repository.address, failure)
+    def _fail(self, page: PageRow, error: UpstreamFailed) -> None:
+        if page.failure != error.public:
+            logger.warning("%s: its last list of names is shown: %s", self._repository.address, error)
         try:
             with self._catalog.write() as db:
-                remotes.fail_names(db, self._repository.id, failure, now())
-        except OrbitalError as error:  # a full disk must not take the list away too
-            logger.warning("%s: %s", self._repository.address, error)
+                remotes.fail_names(db, self._repository.id, error.public, now())
+        except OrbitalError as fault:  # a full disk must not take the list away too
+            logger.warning("%s: %s", self._repository.address, fault)
 
 
 def _text(names: Iterable[str]) -> bytes:

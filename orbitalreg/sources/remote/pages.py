@@ -16,6 +16,7 @@ from orbitalreg.interfaces import Upstreams
 from orbitalreg.model import File, Microseconds, RemotePage, Repository, Status, now
 from orbitalreg.sources import patience
 from orbitalreg.sources.kept import Kept
+from orbitalreg.sources.once import once
 from orbitalreg.sources.remote.absent import AbsentNames
 from orbitalreg.sources.remote.asking import Asker, answer_of, read
 from orbitalreg.sources.remote.freshness import Freshness
@@ -123,7 +124,9 @@ class RemotePages:
             self._asking.add(package)
         try:
             with self._asker.place():
-                return self._flights.do(package, lambda: self._ask(package))
+                return once(
+                    (self._repository.id, package), lambda: self._flights.do(package, lambda: self._ask(package))
+                )
         except Busy:
             if known is not None and self._freshness.may_show(known.page):
                 return known
@@ -194,7 +197,7 @@ class RemotePages:
         except (UpstreamFailed, Busy, NoSpace, StorageFailed) as error:
             if known is None or not self._freshness.may_show(known.page):
                 raise
-            return self._failed(package, known, str(error))
+            return self._failed(package, known, error)
 
     def _asked(self, package: str, known: Known | None) -> Known:
         what = f"{self._repository.address}/{package}"
@@ -211,17 +214,17 @@ class RemotePages:
         self._absent.discard(package)
         return found
 
-    def _failed(self, package: str, known: Known, failure: str) -> Known:
-        """The old page, which from now on says what went wrong."""
-        if known.page.failed_at is None:
-            logger.warning("%s/%s: its last page is shown: %s", self._repository.address, package, failure)
-        at = now()
+    def _failed(self, package: str, known: Known, error: OrbitalError) -> Known:
+        """The old page, which from now on says what went wrong; the log does in full, whenever that is news."""
+        if known.page.failure != error.public:
+            logger.warning("%s/%s: its last page is shown: %s", self._repository.address, package, error)
+        at, failure = now(), error.public
         failed = replace(known, page=replace(known.page, failed_at=at, failure=failure))
         try:
             with self._catalog.write() as db:
                 remotes.fail_page(db, known.package.id, failure, at)
-        except OrbitalError as error:  # a full disk must not take the page away too
-            logger.warning("%s/%s: %s", self._repository.address, package, error)
+        except OrbitalError as fault:  # a full disk must not take the page away too
+            logger.warning("%s/%s: %s", self._repository.address, package, fault)
             return failed
         return self.stored(package) or failed
 

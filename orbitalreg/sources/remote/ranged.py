@@ -1,6 +1,7 @@
 """A file of an upstream as a seekable one, of which only what is read is fetched."""
 
 import io
+import time
 
 from orbitalreg.errors import UpstreamFailed
 from orbitalreg.sources.remote.asking import Asker
@@ -20,10 +21,11 @@ class RangedFile(io.RawIOBase):
     Every method may raise `NoRanges`, and `failure` remembers it: code that reads may take an exception for its own.
     """
 
-    def __init__(self, asker: Asker, url: str, size: int | None) -> None:
-        """`size` None is asked for with the first block."""
+    def __init__(self, asker: Asker, url: str, size: int | None, deadline: float) -> None:
+        """`size` None is asked for with the first block. All requests end by `deadline`, of `time.monotonic`."""
         self._asker = asker
         self._url = url
+        self._deadline = deadline
         self._etag: str | None = None
         self._place = 0
         self._blocks: dict[int, bytes] = {}
@@ -88,8 +90,11 @@ class RangedFile(io.RawIOBase):
         self._fetched += stop - start
         if self._requests > MAX_REQUESTS or self._fetched > MAX_BYTES:
             raise self._failed("too much of it would have to be read")
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise self._failed("the upstream gives its parts too slowly")
         try:
-            with self._asker.stream(self._url, start, stop, self._etag) as stream:
+            with self._asker.stream(self._url, start, stop, self._etag, left) as stream:
                 if stream.status != 206:
                     raise self._failed(f"the upstream gives no parts of it ({stream.status})")
                 if stream.length is None or (wanted is not None and stream.length != self._size):
@@ -100,13 +105,13 @@ class RangedFile(io.RawIOBase):
         except NoRanges:
             raise
         except UpstreamFailed as error:
-            raise self._failed(str(error)) from error
+            raise self._failed(str(error), error.public) from error
         if len(data) != (min(stop, self._size) - start if wanted is None else wanted):
             raise self._failed("the upstream gives other parts of it than were asked for")
         return data
 
-    def _failed(self, text: str) -> NoRanges:
-        self.failure = NoRanges(text)
+    def _failed(self, text: str, public: str | None = None) -> NoRanges:
+        self.failure = NoRanges(text, public=public)
         return self.failure
 
 

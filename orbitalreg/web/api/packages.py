@@ -76,7 +76,8 @@ class PackageExplanation(RepositoryResource):
     @operation("GET", Right.READ, Explanation)
     def show(self, req: falcon.Request, package: str) -> Explanation:
         """Explain, version by version, which member provides it, what hid the others, and what is withheld."""
-        return explain(self._registry.sources.governed[self._repository(req).address], package)
+        source = self._registry.sources.governed[self._repository(req).address]
+        return explain(source, package, lambda repository: caller(req).may(Right.ADMIN, repository.address))
 
 
 class PackageExceptions(RepositoryResource):

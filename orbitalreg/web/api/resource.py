@@ -13,6 +13,7 @@ from orbitalreg.errors import InvalidName, Malformed, TooLarge
 from orbitalreg.inventory import Inventory, inventory_of
 from orbitalreg.model import Address, Identity, Repository, Right
 from orbitalreg.serving.limits import ASK_ABOVE
+from orbitalreg.sources.once import asking_once
 from orbitalreg.web.auth import Access, ProjectTarget, Target
 
 M = TypeVar("M", bound=BaseModel)
@@ -100,7 +101,8 @@ class ApiResource:
             fields["query"] = query
         if wanted.body is not None:
             fields["body"] = _body(req, wanted.body)
-        told = wanted.handler(self, req, **fields)
+        with asking_once():
+            told = wanted.handler(self, req, **fields)
         resp.status = wanted.status
         send(resp, wanted.adapter.dump_json(told))
 

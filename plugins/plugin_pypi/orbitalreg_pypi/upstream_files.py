@@ -53,7 +53,8 @@ class Told:
 def unusable(answer: Answer, fault: str) -> UpstreamFailed:
     """The error that says what is wrong with an answer; of its address neither query nor fragment are shown."""
     place = re.split(r"[?#]", answer.url)[0]
-    return UpstreamFailed(f"the answer of {quoted(place, 200)[1:-1]} cannot be used: {fault}")
+    public = f"the upstream's answer cannot be used: {fault}"
+    return UpstreamFailed(f"the answer of {quoted(place, 200)[1:-1]} cannot be used: {fault}", public=public)
 
 
 def check_version(answer: Answer, version: object) -> None:
