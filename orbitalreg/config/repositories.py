@@ -60,7 +60,8 @@ class RepositorySettings(Table):
     offline: bool = _key(False, REMOTE, "Whether the cache alone is served, and the upstream never asked.")
     connect_timeout: Duration = _key(5, REMOTE, "How long connecting to the upstream may take.", ge=1)
     page_timeout: Duration = _key(30, REMOTE, "How long a page of the upstream may take in all.", ge=1)
-    max_page: Size = _key(256 << 20, REMOTE, "The largest page that is read from the upstream.")
+    max_page: Size = _key(32 << 20, REMOTE, "The largest page of a package that is read from the upstream.")
+    max_name_list: Size = _key(64 << 20, REMOTE, "The largest list of all names that is read from the upstream.")
 
     members: tuple[str, ...] = _key((), VIRTUAL, "Repositories of the same project, in order. Needed.", strict=False)
     guard: bool = _key(True, VIRTUAL, "Whether a name that a local member holds is served by local members alone.")

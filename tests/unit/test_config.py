@@ -299,6 +299,7 @@ VALUES = {
     **dict.fromkeys(FLAGS, "true"),
     "proxy": "'http://proxy.example.com'",
     "max_page": "'1MiB'",
+    "max_name_list": "'1MiB'",
     "freeze": "2026-10-01",
 }
 
