@@ -172,6 +172,7 @@ def _server(wanted: RepositorySettings, upstreams: Upstreams) -> upstream.Upstre
         wanted.upstream_password(),
         ca_bundle=wanted.ca_bundle,
         proxy=wanted.proxy,
+        hosts=frozenset(map(upstream.Origin.parse, wanted.file_hosts)),
         connect_seconds=wanted.connect_timeout,
         total_seconds=wanted.page_timeout,
     )
@@ -220,7 +221,9 @@ def _problems(wanted: RepositorySettings, adapter: FormatAdapter) -> list[str]:
     upstreams = adapter.upstreams()
     if upstreams is None:
         return [f"kind: the format {wanted.format} has no remote repositories"]
-    problems = []
+    problems = list(_host_problems(wanted.file_hosts))
+    if problems:
+        return problems
     try:
         upstream.Upstream(upstreams.base(wanted.upstream or ""))
     except InvalidName as error:
@@ -235,6 +238,14 @@ def _problems(wanted: RepositorySettings, adapter: FormatAdapter) -> list[str]:
     except ConfigError as error:
         problems.append(str(error))
     return problems
+
+
+def _host_problems(hosts: Sequence[str]) -> Iterator[str]:
+    for number, host in enumerate(hosts):
+        try:
+            upstream.Origin.parse(host)
+        except InvalidName as error:
+            yield f"file_hosts.{number}: {error}"
 
 
 def ask_upstreams(

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 
-from orbitalreg.config.values import Duration, NameKey, PublicUrl, Size, Table, dotted
+from orbitalreg.config.values import Duration, NameKey, OriginUrl, PublicUrl, Size, Table, dotted
 from orbitalreg.errors import ConfigError
 from orbitalreg.model import Address, Kind
 
@@ -51,6 +51,9 @@ class RepositorySettings(Table):
         strict=False,
     )
     proxy: PublicUrl | None = _key(None, REMOTE, "An HTTP proxy on the way to the upstream.")
+    file_hosts: tuple[OriginUrl, ...] = _key(
+        (), REMOTE, "Further servers that it may be sent to although they have private addresses.", strict=False
+    )
     listing_ttl: Duration = _key(600, REMOTE, "How long a page is shown before the upstream is asked again.")
     negative_ttl: Duration = _key(60, REMOTE, "How long the upstream's word counts that it has no such package.")
     stale_for: Duration | None = _key(

@@ -123,7 +123,8 @@ def faults_of(origin: Origin, breaker: Breaker, note: Callable[[], None] = lambd
     try:
         yield
     except NotPublic as error:
-        raise failed(origin, "has an address that is not public, and is not in the configuration") from error
+        fault = "has an address that is not public: if it is meant, whoever runs this registry can add it to file_hosts"
+        raise failed(origin, fault) from error
     except (Refused, OSError, HTTPException) as error:
         if isinstance(error, Trouble) or not isinstance(error, Refused):
             note()
