@@ -271,6 +271,38 @@ def test_a_document_that_nobody_offers_is_not_there(make_bench: MakeBench) -> No
         head(bench)
 
 
+def test_a_document_that_is_offered_no_more_is_not_served_from_before(make_bench: MakeBench) -> None:
+    bench = make_bench(settings={"listing_ttl": "0s"})
+    facts = bench.put("ball@1.toy", BALL)
+    bench.server.table["/toys/get/ball@1.toy.note"] = reply(b"a note")
+    bench.tell(facts | {"documents": {"note": ""}})
+    assert bench.source.document(bench.file(), "note") == b"a note"
+    bench.tell(facts)
+    with pytest.raises(NotFound):
+        bench.source.document(bench.file(), "note")
+
+
+def test_offline_those_documents_are_offered_that_are_here_or_in_the_file(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    for number in (1, 2):
+        bench.server.table[f"/toys/get/ball@{number}.toy.note"] = reply(b"a note")
+    bench.tell(*(bench.put(f"ball@{number}.toy", BALL) | {"documents": {"note": ""}} for number in (1, 2)))
+    for name in ("ball@1.toy", "ball@2.toy"):
+        bench.cache(name)
+    bench.source.document(bench.file("ball@1.toy"), "note")
+    offline = bench.new(offline=True)
+    asked = len(bench.server.requests)
+    assert {file.filename: set(file.documents) for file in offline.listing("ball").files} == {
+        "ball@1.toy": {"head", "note"},
+        "ball@2.toy": {"head"},
+    }
+    assert offline.document(bench.file("ball@1.toy", offline), "note") == b"a note"
+    assert offline.document(bench.file("ball@2.toy", offline), "head") == HEAD
+    with pytest.raises(NotFound):
+        offline.document(bench.file("ball@2.toy", offline), "note")
+    assert len(bench.server.requests) == asked
+
+
 def test_a_herd_for_one_document_asks_once(bench: Bench) -> None:
     bench.tell(bench.put("ball@1.toy", BALL))
     offered = bench.file()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urldefrag, urljoin
 
+import pytest
 from conformance_site import Html
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -206,11 +207,13 @@ def test_what_is_not_known_of_a_file_is_not_told() -> None:
     assert anchor.attributes["data-core-metadata"] == anchor.attributes["data-dist-info-metadata"] == "true"
 
 
-def test_provenance_is_passed_on() -> None:
-    url = "https://packages.example.com/integrity/demo?a=1&b=2"
-    listing = listing_of(attributes={"provenance": url})
-    assert as_json(listing)["files"][0]["provenance"] == url
-    assert as_html(listing).anchors[0].attributes["data-provenance"] == url
+@pytest.mark.parametrize("base", [None, "https://registry.example.com/pypi/acme/all"])
+def test_the_provenance_is_beside_the_file_and_at_a_whole_address_where_there_is_one(base: str | None) -> None:
+    listing = listing_of(filename="demo-1.0+a-py3-none-any.whl", documents={"provenance": ""})
+    url = f"{base or '../..'}/files/demo/demo-1.0%2Ba-py3-none-any.whl.provenance"
+    assert json.loads(pages.package_json(ROOT, base)(listing))["files"][0]["provenance"] == url
+    [anchor] = Html.parse(pages.package_html(ROOT, base)(listing).decode()).anchors
+    assert anchor.attributes["data-provenance"] == url
     without = listing_of()
     assert as_json(without)["files"][0]["provenance"] is None
     assert "data-provenance" not in as_html(without).anchors[0].attributes
