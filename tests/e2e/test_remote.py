@@ -19,6 +19,7 @@ import pytest
 from archives_corpus import make_wheel
 from harness import MIB, Answer, Registry, call, eventually
 from scripted_upstream import (
+    Authority,
     Behaviour,
     ScriptedUpstream,
     chunked,
@@ -79,7 +80,8 @@ class Mirror:
     def __init__(self, folder: Path, upstream: ScriptedUpstream) -> None:
         self.upstream = upstream
         folder.mkdir(exist_ok=True)
-        (folder / "orbitalreg.toml").write_text(CONFIG.format(upstream=upstream.origin))
+        if not (folder / "orbitalreg.toml").exists():
+            (folder / "orbitalreg.toml").write_text(CONFIG.format(upstream=upstream.origin))
         self.registry = Registry(folder)
 
     @property
@@ -228,6 +230,7 @@ def test_a_provenance_on_the_inside_is_not_fetched(mirror: Mirror, inner: Script
 
 # --- pages ------------------------------------------------------------------------------------------------------------
 
+BODY = some(300_000)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.pypi.simple.v1+json\r\n"
 TEN_GB = 10_000_000_000
 SIGN_IN = b"<!DOCTYPE html><title>Sign in</title><form><a href='/help'>Help</a><input name=user></form>"
@@ -362,9 +365,37 @@ def test_memory_is_bounded_whatever_comes(mirror: Mirror) -> None:
     assert sum(mirror.registry.peak_memory().values()) - before < 16 * MIB
 
 
+def test_a_certificate_that_expires_leaves_what_is_kept_until_it_is_renewed(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    tls = authority.tls()
+    with ScriptedUpstream(tls=tls) as upstream:
+        (folder := tmp_path / "site").mkdir()
+        trusting = f'{{upstream}}/simple/"\nca_bundle = "{authority.bundle}"'
+        (folder / "orbitalreg.toml").write_text(
+            CONFIG.replace('{upstream}/simple/"', trusting).format(upstream=upstream.origin)
+        )
+        mirror = Mirror(folder, upstream)
+        with mirror.registry:
+            kept, cold = mirror.offer("kept", BODY), mirror.offer("cold", BODY[::-1])
+            assert [mirror.page(name).status for name in ("kept", "cold")] == [200, 200]
+            assert call("GET", kept).body == BODY
+            authority.certify(tls, expired=True)
+            upstream.hang_up()
+            stale = mirror.page("kept")
+            assert stale.status == 200 and "expired" in stale.headers["X-Orbitalreg-Stale"]
+            assert call("GET", kept).body == BODY
+            for path in (cold, f"{cold}.metadata", f"{mirror.url}/simple/unknown/"):
+                answer = call("GET", path)
+                assert answer.status == 502, answer  # after some of them the upstream is left alone for a while
+            mirror.assert_sound()
+            assert len(mirror.registry.stored()) == 1
+            authority.certify(tls)
+            assert eventually(lambda: call("GET", cold).body == BODY[::-1])
+            assert "X-Orbitalreg-Stale" not in mirror.page("kept").headers
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
-BODY = some(300_000)
 FILES: dict[str, tuple[Behaviour, str]] = {
     "500": (status(500), "500"),
     "another file": (reply(some(300_000)[:-1] + b"?"), "SHA-256"),
@@ -489,6 +520,16 @@ def test_metadata_of_another_digest_is_refused_and_never_kept(mirror: Mirror) ->
     assert call("GET", f"{url}.metadata").status == 502
     mirror.upstream.table[path] = reply(b"right")
     assert call("GET", f"{url}.metadata").body == b"right"
+
+
+@pytest.mark.parametrize("said", [SIGN_IN, b"", b'{"message": "gone"}'], ids=["HTML", "nothing", "JSON"])
+def test_what_is_no_metadata_is_not_kept_as_such(mirror: Mirror, said: bytes) -> None:
+    """Where no digest is stated, a page to sign in with 200 would pass for the document; the wheel has it too."""
+    name = f"doc-none-{len(said)}"
+    _, wheel = make_wheel(name)
+    url = mirror.offer(name, wheel, **{"core-metadata": True})
+    mirror.upstream.table[f"/files/{name.replace('-', '_')}-1.0-py3-none-any.whl.metadata"] = reply(said)
+    assert f"Name: {name}".encode() in call("GET", f"{url}.metadata").body
 
 
 @pytest.mark.parametrize("ranges", [True, False])

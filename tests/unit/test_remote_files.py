@@ -1,15 +1,18 @@
 """The files and documents of a remote repository: fetched once, verified, kept; nothing wrong is ever cached."""
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from remotes import Bench, Telling, sha256, told
-from scripted_upstream import ScriptedUpstream, file, in_turn, reply, status
+from scripted_upstream import ScriptedUpstream, drip, file, in_turn, reply, stall, status, within
 
+from orbitalreg import upstream
 from orbitalreg.catalog import files
 from orbitalreg.errors import NotFound, OrbitalError, StorageFailed, UpstreamFailed
+from orbitalreg.sources.fetching import transfer
 from orbitalreg.sources.remote import ranged
 from orbitalreg.sources.remote.ranged import BLOCK
 
@@ -153,6 +156,30 @@ def test_a_file_that_is_recalled_while_it_comes_is_not_kept(bench: Bench) -> Non
         order.keep(part, sha256(b"one"), 3)
     assert bench.count("file") == bench.count("blob") == 0
     assert list(bench.store.keys()) == []
+
+
+SLOW = {
+    "a stall": (stall(BALL[:10], len(BALL)), "did not answer in time"),
+    "a stall before the first byte": (stall(), "did not answer in time"),
+    "a drip": (drip(b"x", 0.01, head=b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BALL)), "too slowly"),
+}
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_a_file_that_does_not_come_is_given_up_and_not_kept(
+    kind: str, make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "PAUSE_SECONDS", 0.01)
+    hasty = functools.partialmethod(upstream.Client.stream, idle=0.3, slowest=100_000.0)
+    monkeypatch.setattr(upstream.Client, "stream", hasty)
+    behaviour, said = SLOW[kind]
+    bench = make_bench(settings={"page_timeout": "1s"})
+    bench.tell(bench.put("ball@1.toy", BALL, behaviour))
+    with pytest.raises(UpstreamFailed, match=said):
+        bench.read()
+    assert bench.count("file") == bench.count("blob") == 0
+    assert list(bench.store.keys()) == []
+    assert within(10, lambda: list(bench.store.staging.iterdir()) == [])
 
 
 def test_two_processes_that_keep_the_same_file_agree(bench: Bench) -> None:

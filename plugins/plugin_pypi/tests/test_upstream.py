@@ -143,6 +143,30 @@ def test_what_is_no_provenance_is_not_kept_as_one(body: bytes, is_one: bool) -> 
             UPSTREAM.read_document(answer, file, "provenance")
 
 
+@pytest.mark.parametrize(
+    ("body", "is_one"),
+    [
+        (b"Metadata-Version: 2.1\nName: demo-pkg\nVersion: 1.0\n", True),
+        (b"Name: demo-pkg\r\nmetadata-version: 9.9\r\n\r\nText", True),
+        (b"Name: demo-pkg\n\nMetadata-Version: 2.1\n", False),
+        (b"<!DOCTYPE html><title>Sign in</title>\nMetadata-Version: 2.1\n", False),
+        (b"\xff", False),
+        (b"", False),
+    ],
+)
+@pytest.mark.parametrize("stated", ["", SHA256])
+def test_what_is_no_metadata_is_not_kept_as_such_unless_its_digest_is_stated(
+    body: bytes, is_one: bool, stated: str
+) -> None:
+    file = RemoteFile(WHEEL, "1.0", f"{FILES}/{WHEEL}", documents={"metadata": stated})
+    answer = Answer(f"{FILES}/{WHEEL}.metadata", "text/html", body)
+    if is_one or stated:
+        assert UPSTREAM.read_document(answer, file, "metadata") == body
+    else:
+        with pytest.raises(UpstreamFailed, match="it is no metadata"):
+            UPSTREAM.read_document(answer, file, "metadata")
+
+
 # --- our own pages ----------------------------------------------------------------------------------------------------
 
 TEXTS = st.text(
