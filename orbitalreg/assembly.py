@@ -185,16 +185,15 @@ def _reconcile(db: Database, settings: Settings) -> dict[Address, Repository]:
     for address, row in known.items():
         if (row.detached_at is None) != (address in wanted):
             repositories.set_detached(db, row.id, None if address in wanted else now())
-    return {address: _repository(db, address, wanted, known.get(address)) for address in wanted}
+    return {address: _repository(db, address, wanted[address], known.get(address)) for address in wanted}
 
 
 def _repository(
     db: Database,
     address: Address,
-    every: Mapping[Address, RepositorySettings],
+    wanted: RepositorySettings,
     row: repositories.RepositoryRow | None,
 ) -> Repository:
-    wanted = every[address]
     repository_id = row.id if row else repositories.insert_repository(db, address, wanted.format, wanted.kind)
     return Repository(
         repository_id,
@@ -202,13 +201,5 @@ def _repository(
         wanted.format,
         wanted.kind,
         wanted.anonymous_read,
-        _reuses_filenames(address, every),
-    )
-
-
-def _reuses_filenames(address: Address, every: Mapping[Address, RepositorySettings]) -> bool:
-    """Whether a file of this name may be another one later, here or in a member."""
-    wanted = every[address]
-    return wanted.reuse_deleted_filenames or any(
-        _reuses_filenames(Address(address.project, member), every) for member in wanted.members
+        wanted.reuse_deleted_filenames,
     )

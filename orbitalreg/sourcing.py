@@ -16,7 +16,7 @@ from orbitalreg.sources.governed import Governance
 from orbitalreg.sources.guard import NameGuard
 from orbitalreg.sources.kept import Kept
 from orbitalreg.sources.patterns import Patterns, can_match
-from orbitalreg.sources.remote import FILES, Asker, DecodedPage, Relay, RemoteSource
+from orbitalreg.sources.remote import FILES, Asker, DecodedPage, Relay, RemoteSource, Turns
 from orbitalreg.sources.rules import Rules
 from orbitalreg.sources.siblings import Siblings
 from orbitalreg.sources.virtual import Composed, VirtualSource
@@ -82,7 +82,7 @@ class _Maker:
         self._servers = {address: _server(wanted, self._upstreams(address)) for address, wanted in self._remotes()}
         self._client = upstream.Client([server.origin for server in self._servers.values()])
         self._fetches = Fetches(store.staging, max(1, settings.server.threads // 2))
-        self._places = Semaphore(max(1, settings.server.threads // 2))
+        self._turns = Turns(Semaphore(max(1, settings.server.threads // 2)))
 
     def sources(self) -> Sources:
         for address in self._wanted:
@@ -134,7 +134,16 @@ class _Maker:
 
     def _remote(self, address: Address, repository: Repository, wanted: RepositorySettings) -> RemoteSource:
         server = self._servers[address]
-        asker = Asker(address, self._client, server, wanted.max_page, wanted.page_timeout, self._relay, self._places)
+        asker = Asker(
+            address,
+            self._client,
+            server,
+            wanted.max_page,
+            wanted.max_name_list,
+            wanted.page_timeout,
+            self._relay,
+            self._turns,
+        )
         return RemoteSource(
             repository,
             wanted,
@@ -163,6 +172,7 @@ def _server(wanted: RepositorySettings, upstreams: Upstreams) -> upstream.Upstre
         wanted.upstream_password(),
         ca_bundle=wanted.ca_bundle,
         proxy=wanted.proxy,
+        hosts=frozenset(map(upstream.Origin.parse, wanted.file_hosts)),
         connect_seconds=wanted.connect_timeout,
         total_seconds=wanted.page_timeout,
     )
@@ -211,7 +221,9 @@ def _problems(wanted: RepositorySettings, adapter: FormatAdapter) -> list[str]:
     upstreams = adapter.upstreams()
     if upstreams is None:
         return [f"kind: the format {wanted.format} has no remote repositories"]
-    problems = []
+    problems = list(_host_problems(wanted.file_hosts))
+    if problems:
+        return problems
     try:
         upstream.Upstream(upstreams.base(wanted.upstream or ""))
     except InvalidName as error:
@@ -226,6 +238,14 @@ def _problems(wanted: RepositorySettings, adapter: FormatAdapter) -> list[str]:
     except ConfigError as error:
         problems.append(str(error))
     return problems
+
+
+def _host_problems(hosts: Sequence[str]) -> Iterator[str]:
+    for number, host in enumerate(hosts):
+        try:
+            upstream.Origin.parse(host)
+        except InvalidName as error:
+            yield f"file_hosts.{number}: {error}"
 
 
 def ask_upstreams(

@@ -23,7 +23,7 @@ from orbitalreg.model import Address, File, Kind, RemoteFile, RemotePage, Reposi
 from orbitalreg.sources.fetching import Fetches
 from orbitalreg.sources.kept import Kept
 from orbitalreg.sources.patterns import Patterns
-from orbitalreg.sources.remote import Asker, RemoteSource
+from orbitalreg.sources.remote import Asker, RemoteSource, Turns
 
 ADDRESS = Address("acme", "mirror")
 
@@ -103,7 +103,7 @@ class Bench:
     settings: dict[str, Any] = field(default_factory=dict)
     private: Sequence[str] = ()
     upstreams: Telling = field(default_factory=Telling)
-    places: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(64))
+    turns: Turns = field(default_factory=lambda: Turns(threading.Semaphore(64)))
 
     def __post_init__(self) -> None:
         self.catalog = Catalog(self.folder)
@@ -124,7 +124,8 @@ class Bench:
         server = upstream.Upstream(wanted.upstream or "", connect_seconds=1, total_seconds=wanted.page_timeout)
         client = upstream.Client([server.origin], resolver=Net().resolver, failures=1000)
         self.clients.append(client)
-        asker = Asker(ADDRESS, client, server, wanted.max_page, wanted.page_timeout, self.counts, self.places)
+        limits = (wanted.max_page, wanted.max_name_list, wanted.page_timeout)
+        asker = Asker(ADDRESS, client, server, *limits, self.counts, self.turns)
         self.fetches.append(Fetches(self.store.staging, 8))
         return RemoteSource(
             self.repository,

@@ -9,6 +9,8 @@ A behaviour is a function of the request and of the connection's sending side; w
 connection. `Net` stands in for the resolver and the connector of `orbitalreg.upstream.Client`.
 """
 
+# ruff: noqa: RUF001  (look-alikes are what is tested)
+
 import gzip
 import re
 import socket
@@ -388,6 +390,21 @@ class ScriptedUpstream:
                     return
 
 
+_SPELLINGS = """
+127.0.0.1 127.0.0.1. 127.1 127.0.1 2130706433 017700000001 0x7f000001 0x7f.0.0.1 0x7f.1 0X7F.0.0.1 0177.0.0.1 0177.1
+127.0.0.01 127.0.0.1.. 127.0.0.0x1 00000127.0.0.1 127.000.000.001 0 0.0.0.0 0x 0x0 00 127.0.0.1:80 1２7.0.0.1
+１２７.０.０.１ ①②⑦.0.0.1 127。0。0。1 127｡0｡0｡1 127．0．0．1 127%2e0%2e0%2e1 %31%32%37.0.0.1 %6cocalhost 127.0.0.1%00
+127.0.0.1%20 [::1] [::] [0:0:0:0:0:0:0:1] [0000::0001] [::ffff:127.0.0.1] [::FFFF:7F00:1] [::ffff:7f00:0001]
+[::127.0.0.1] [64:ff9b::7f00:1] [2002:7f00:1::] [::ffff:0:127.0.0.1] [fe80::1%25lo] [::1%25lo] [::1]. [fd00::1]
+[fec0::1] [::ffff:0x7f.0.0.1] [::ffff:127.1]
+localhost LOCALHOST localhost. LocalHost. ⓛocalhost ｌｏｃａｌｈｏｓｔ 10.0.0.1
+10.1 012.0.0.1 167772161 0xa000001 169.254.169.254 0xa9fea9fe 2852039166 0251.0376.0251.0376 169.254.43518 256.0.0.1
+4294967296 -1 1.2.3.4.5 127.0.0.1\\@a.example 127.0.0.1\x01a.example a.example@127.0.0.1
+"""
+INNER_SPELLINGS = _SPELLINGS.split()
+"""Hosts that mean 127.0.0.1, 10.0.0.1 or another place inside, to one resolver or another."""
+
+
 @dataclass
 class Net:
     """A network of scripted servers under public names and addresses. Nothing leaves loopback.
@@ -428,13 +445,17 @@ class Authority:
 
     def tls(self, *names: str, expired: bool = False) -> ssl.SSLContext:
         """A server's side, with a certificate for `names`."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.certify(context, *names, expired=expired)
+        return context
+
+    def certify(self, context: ssl.SSLContext, *names: str, expired: bool = False) -> None:
+        """From the next handshake on, this server has such a certificate."""
         from datetime import UTC, datetime, timedelta
 
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         past = datetime.now(UTC) - timedelta(days=2)
         times = {"not_before": past - timedelta(days=2), "not_after": past} if expired else {}
         self._authority.issue_cert(*(names or ("127.0.0.1",)), **times).configure_cert(context)
-        return context
 
 
 def within(seconds: float, true: Callable[[], bool]) -> bool:

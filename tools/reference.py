@@ -26,7 +26,7 @@ DOCS = TREE / "docs"
 INCLUDED = re.compile(r"^(```\w+(?: \w+=\S+)* from=(?P<path>\S+)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
-SIZES = ("max_upload", "max_page")
+SIZES = ("max_upload", "max_page", "max_name_list")
 DURATIONS = ("listing_ttl", "negative_ttl", "connect_timeout", "page_timeout", "min_age")
 PERIODS = [(86400, "d"), (3600, "h"), (60, "m"), (1, "s")]
 UNITS = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]

@@ -26,7 +26,7 @@ def problem(fault: dict[str, Any], raw: Mapping[str, Any]) -> str:
     return f"{dotted(path)}: found {found}; it must be {_expected(fault)}"
 
 
-_SECRETS = frozenset(("password", "upstream", "proxy"))
+_SECRETS = frozenset(("password", "upstream", "proxy", "file_hosts"))
 """Keys whose values may hold a secret, rightly or not."""
 
 _EXPECTED = {

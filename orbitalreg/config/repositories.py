@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 
-from orbitalreg.config.values import Duration, NameKey, PublicUrl, Size, Table, dotted
+from orbitalreg.config.values import Duration, NameKey, OriginUrl, PublicUrl, Size, Table, dotted
 from orbitalreg.errors import ConfigError
 from orbitalreg.model import Address, Kind
 
@@ -51,6 +51,9 @@ class RepositorySettings(Table):
         strict=False,
     )
     proxy: PublicUrl | None = _key(None, REMOTE, "An HTTP proxy on the way to the upstream.")
+    file_hosts: tuple[OriginUrl, ...] = _key(
+        (), REMOTE, "Further servers that it may be sent to although they have private addresses.", strict=False
+    )
     listing_ttl: Duration = _key(600, REMOTE, "How long a page is shown before the upstream is asked again.")
     negative_ttl: Duration = _key(60, REMOTE, "How long the upstream's word counts that it has no such package.")
     stale_for: Duration | None = _key(
@@ -62,7 +65,8 @@ class RepositorySettings(Table):
     page_timeout: Duration = _key(
         30, REMOTE, "How long a page of the upstream, or a document of a file, may take in all.", ge=1
     )
-    max_page: Size = _key(256 << 20, REMOTE, "The largest page that is read from the upstream.")
+    max_page: Size = _key(32 << 20, REMOTE, "The largest page of a package that is read from the upstream.")
+    max_name_list: Size = _key(64 << 20, REMOTE, "The largest list of all names that is read from the upstream.")
 
     members: tuple[str, ...] = _key((), VIRTUAL, "Repositories of the same project, in order. Needed.", strict=False)
     guard: bool = _key(True, VIRTUAL, "Whether a name that a local member holds is served by local members alone.")

@@ -64,6 +64,12 @@ def _public_url(text: Any) -> str:
     return text.rstrip("/")
 
 
+def _origin(text: Any) -> str:
+    if not isinstance(text, str) or not re.fullmatch(r"https?://[^/?#\s@]+/?", text):
+        raise ValueError(text)
+    return text.rstrip("/")
+
+
 def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     if not isinstance(text, str):  # a number would be taken for an address
         raise TypeError(text)
@@ -74,6 +80,7 @@ Size = Annotated[int, checked(parse_size, 'a size such as "512KiB", "100MiB" or 
 Duration = Annotated[int, checked(parse_duration, 'a duration such as "30s", "15m", "12h" or "7d"')]
 Listen = Annotated[tuple[str, int], checked(parse_listen, '"HOST:PORT", for example "127.0.0.1:8080"')]
 PublicUrl = Annotated[str, checked(_public_url, 'an address such as "https://orbitalreg.example.com"')]
+OriginUrl = Annotated[str, checked(_origin, 'a scheme and a host such as "https://files.example.com"')]
 Network = Annotated[
     ipaddress.IPv4Network | ipaddress.IPv6Network,
     checked(_network, 'an address or network such as "127.0.0.1" or "10.0.0.0/8"'),

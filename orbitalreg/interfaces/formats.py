@@ -161,7 +161,8 @@ class Route:
     `template` is Falcon's; the field `{package}` is normalised (301 on a read where that changes it) and its right
     checked before `handler` runs. A template that ends in `/` redirects there from the form without it (GET and
     HEAD). GET serves HEAD too. A handler of a READ route is called as `handler(request, **fields)`, one of any
-    other right as `handler(request, publisher, **fields)`.
+    other right as `handler(request, publisher, **fields)`. `request.context["base"]` is the repository's absolute URL,
+    without a slash at its end, where the configuration states the server's; it is for what must not be relative.
     """
 
     method: str
@@ -230,6 +231,10 @@ class Upstreams(ABC):
     @abstractmethod
     def ask_document(self, file: RemoteFile, kind: str) -> Question:
         """For a document that the upstream says it offers beside the file."""
+
+    def read_document(self, answer: Answer, file: RemoteFile, kind: str) -> bytes:
+        """The document as it is kept and served on. Takes whatever came, unless the format knows better."""
+        return answer.body
 
     @abstractmethod
     def may_draw(self, filename: str) -> str | None:

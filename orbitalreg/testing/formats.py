@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orbitalreg.errors import InvalidName, NotFound, UploadRefused, UpstreamFailed
+from orbitalreg.errors import InvalidName, NotFound, OrbitalError, UploadRefused, UpstreamFailed
 from orbitalreg.inspection import Inspector
 from orbitalreg.interfaces import (
     Answer,
@@ -28,9 +28,20 @@ from orbitalreg.interfaces import (
     Reply,
     Upstreams,
 )
-from orbitalreg.model import Coordinates, File, Inspection, Listing, RemotePage, Right, Status, StatusName, valid_name
+from orbitalreg.model import (
+    Coordinates,
+    File,
+    Inspection,
+    Listing,
+    RemoteFile,
+    RemotePage,
+    Right,
+    Status,
+    StatusName,
+    valid_name,
+)
 from orbitalreg.testing import checks, pages, upstreams
-from orbitalreg.testing.evidence import AdapterUnderTest
+from orbitalreg.testing.evidence import AdapterUnderTest, GoodFile
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 THREADS = 4
@@ -45,6 +56,16 @@ bounded = settings(
         HealthCheck.too_slow,
     ],
 )
+
+
+def _document(good: GoodFile, kind: str, body: bytes) -> tuple[Answer, RemoteFile, str]:
+    """What an upstream answers, of a document whose digest it does not state."""
+    url = f"{checks.BASE}/{good.filename}"
+    return (
+        Answer(f"{url}.{kind}", "application/octet-stream", body),
+        RemoteFile(good.filename, "", url, documents={kind: ""}),
+        kind,
+    )
 
 
 def _damaged(answer: Answer) -> st.SearchStrategy[Answer]:
@@ -406,6 +427,26 @@ class BaseFormatAdapterContract:
     ) -> None:
         answer = data.draw(_damaged(server.names(sorted(set(subject.names.values())))))
         upstreams.check_names(subject.adapter, upstreams.outcome(reader.read_names, answer))
+
+    def test_its_own_documents_are_taken_as_they_are(
+        self, subject: AdapterUnderTest, reader: Upstreams, inspect: Callable[..., Inspection]
+    ) -> None:
+        for good in subject.good_files:
+            for kind, body in inspect(good.filename, good.body, good.claims).documents.items():
+                assert reader.read_document(*_document(good, kind, body)) == body
+
+    @bounded
+    @given(data=st.data())
+    def test_whatever_comes_is_a_document_or_a_failure(
+        self, subject: AdapterUnderTest, reader: Upstreams, inspect: Callable[..., Inspection], data: st.DataObject
+    ) -> None:
+        good = data.draw(st.sampled_from(subject.good_files))
+        for kind, body in inspect(good.filename, good.body, good.claims).documents.items():
+            sent = data.draw(checks.damaged(body) | st.binary(max_size=400))
+            found = upstreams.outcome(reader.read_document, *_document(good, kind, sent))
+            if type(found) is not bytes:
+                assert isinstance(found, OrbitalError)
+                upstreams.check_failure(found)
 
     def test_what_is_drawn_from_a_file_is_the_document_kept_beside_it(
         self, subject: AdapterUnderTest, reader: Upstreams, inspect: Callable[..., Inspection]

@@ -170,10 +170,10 @@ class Client:
 
     def _way(self, upstream: Upstream, source: Origin, target: Url) -> Way:
         """How to reach what `source` names. Raises `UpstreamFailed` where that would give up TLS."""
-        trusted = target.origin in self._configured or target.origin == upstream.origin
+        trusted = target.origin in self._configured | upstream.hosts or target.origin == upstream.origin
         secure = "https" in (source.scheme, upstream.origin.scheme)
         if secure and target.origin.scheme == "http" and not trusted:
-            fault = f"names {target.origin}, which is without TLS and not in the configuration"
+            fault = f"names {target.origin}, which is without TLS: if it is meant, add it to file_hosts"
             raise failed(source, fault, public="names an address without TLS")
         return upstream.way(target.origin, trusted)
 

@@ -125,8 +125,10 @@ def faults_of(origin: Origin, breaker: Breaker, note: Callable[[], None] = lambd
     try:
         yield
     except NotPublic as error:
-        fault = "has an address that is not public, and is not in the configuration"
-        raise failed(origin, fault, public="may not be asked") from error
+        fault = "has an address that is not public: if it is meant, whoever runs this registry can add it to file_hosts"
+        raise failed(
+            origin, fault, public="may not be asked: whoever runs this registry finds why in its log"
+        ) from error
     except (Refused, OSError, HTTPException) as error:
         if isinstance(error, Trouble) or not isinstance(error, Refused):
             note()

@@ -30,6 +30,8 @@ class Upstream:
     where this process cannot check them, so that it has to be chosen."""
     proxy_username: str | None = None
     proxy_password: str | None = field(default=None, repr=False)
+    hosts: frozenset[Origin] = frozenset()
+    """Servers that this one may lead to, which the configuration names for it: they may stand anywhere, too."""
     connect_seconds: float = 10.0
     total_seconds: float = 60.0
     """For a whole fetch, redirects included, and for the head of a stream."""

@@ -83,6 +83,8 @@ class FormatResource:
         if target.package != written:
             assert target.package is not None and written is not None
             return _redirect(req, resp, _renamed(_path_as_sent(req), written, target.package))
+        if url := self._registry.settings.server.url:
+            req.context["base"] = f"{url}/{self._adapter.name}/{target.address}"
         reply = self._routes["GET"].handler(req, **fields)
         with visiting(req.env.get(VISIT_KEY)), asking_once(time.perf_counter() - req.context.started):
             self._show(req, resp, reply, target.repository)

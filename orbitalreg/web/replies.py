@@ -10,7 +10,7 @@ import falcon
 from orbitalreg.errors import OrbitalError, UpstreamFailed
 from orbitalreg.interfaces import DetailPage, FileReply, NamesPage, PackagePage, Source, TextReply
 from orbitalreg.metrics import Metrics
-from orbitalreg.model import File, Identity, Right
+from orbitalreg.model import File, Identity, Kind, Right
 from orbitalreg.sources.fetching import GrowingReader
 from orbitalreg.usage import UsageRecorder
 from orbitalreg.web.auth import Target, may_read
@@ -223,7 +223,10 @@ def _common_headers(req: falcon.Request, resp: falcon.Response, etag: str | None
 
 
 def _file_caching(source: Source) -> str:
-    return PAGE_CACHING if source.repository.reuse_deleted_filenames else FILE_CACHING
+    """For ever where a filename is used once. An upstream may replace a file, and a name may move between members."""
+    repository = source.repository
+    is_final = repository.kind is Kind.LOCAL and not repository.reuse_deleted_filenames
+    return FILE_CACHING if is_final else PAGE_CACHING
 
 
 def _matched(header: str | None, etags: tuple[str, ...]) -> str | None:

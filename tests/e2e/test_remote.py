@@ -7,16 +7,19 @@ and a cache that holds nothing but whole files under their own digests.
 import hashlib
 import json
 import random
+import re
 import time
 from collections.abc import Iterator
 from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 from archives_corpus import make_wheel
 from harness import MIB, Answer, Registry, call, eventually
 from scripted_upstream import (
+    Authority,
     Behaviour,
     ScriptedUpstream,
     chunked,
@@ -54,6 +57,12 @@ listing_ttl = "0s"
 negative_ttl = "0s"
 max_page = "1MiB"
 
+[projects.acme.repositories.all]
+format = "pypi"
+kind = "virtual"
+members = ["mirror"]
+anonymous_read = true
+
 [projects.acme.repositories.hasty]
 format = "pypi"
 kind = "remote"
@@ -71,7 +80,8 @@ class Mirror:
     def __init__(self, folder: Path, upstream: ScriptedUpstream) -> None:
         self.upstream = upstream
         folder.mkdir(exist_ok=True)
-        (folder / "orbitalreg.toml").write_text(CONFIG.format(upstream=upstream.origin))
+        if not (folder / "orbitalreg.toml").exists():
+            (folder / "orbitalreg.toml").write_text(CONFIG.format(upstream=upstream.origin))
         self.registry = Registry(folder)
 
     @property
@@ -140,8 +150,87 @@ def inner() -> Iterator[ScriptedUpstream]:
         assert server.most_at_once == 0
 
 
+# --- provenance -------------------------------------------------------------------------------------------------------
+
+PROVENANCE = b'{"version": 1, "attestation_bundles": [{"publisher": {"kind": "GitHub"}, "attestations": []}]}'
+PROVENANCE_TYPE = "application/vnd.pypi.integrity.v1+json"
+
+
+def provenance_url(mirror: Mirror, name: str, repository: str = "mirror") -> str | None:
+    """What the page says, as a client follows it; the HTML page has to say the same."""
+    place = f"{mirror.registry.url}/pypi/acme/{repository}/simple/{name}/"
+    [told] = call("GET", place, headers={"Accept": JSON}).json()["files"]
+    html = call("GET", place, headers={"Accept": "text/html"}).body.decode()
+    found = re.search(r'data-provenance="([^"]+)"', html)
+    assert (found and found[1]) == told["provenance"]
+    return urljoin(place, told["provenance"]) if told["provenance"] else None
+
+
+@pytest.mark.parametrize("repository", ["mirror", "all"])
+def test_a_provenance_is_asked_for_once_and_kept(mirror: Mirror, repository: str) -> None:
+    """In a virtual repository too, and when the upstream is away or must not be asked."""
+    name = f"attested-{repository}"
+    mirror.offer(name, b"bytes", provenance=f"/integrity/{name}/provenance")
+    mirror.upstream.table[f"/integrity/{name}/provenance"] = reply(
+        PROVENANCE, headers={"Content-Type": PROVENANCE_TYPE}
+    )
+    url = provenance_url(mirror, name, repository)
+    assert url is not None and url.startswith(f"{mirror.registry.url}/pypi/acme/{repository}/files/{name}/")
+    for method in ("GET", "HEAD", "GET"):
+        answer = call(method, url)
+        assert (answer.status, answer.headers["Content-Type"]) == (200, PROVENANCE_TYPE)
+    assert answer.body == PROVENANCE
+    assert call("GET", url, headers={"If-None-Match": answer.headers["Etag"]}).status == 304
+    assert mirror.asked(f"/integrity/{name}") == 1
+    [asked] = [request for request in mirror.upstream.requests if f"/integrity/{name}" in request.path]
+    assert asked.headers["accept"].startswith(PROVENANCE_TYPE)
+    mirror.upstream.table[f"/integrity/{name}/provenance"] = status(500)
+    mirror.breaks(name, status(500))
+    assert provenance_url(mirror, name, repository) == url
+    assert call("GET", url).body == PROVENANCE
+
+
+def test_a_provenance_that_nobody_tells_of_is_not_there(mirror: Mirror) -> None:
+    url = mirror.offer("unattested", b"bytes")
+    assert provenance_url(mirror, "unattested") is None
+    assert call("GET", f"{url}.provenance").status == 404
+
+
+BAD_PROVENANCE: dict[str, Behaviour] = {
+    "500": status(500),
+    "404": status(404),
+    "HTML": reply(b"<!DOCTYPE html><title>Sign in</title>", headers=HTML_TYPE),
+    "another JSON": reply(b'{"message": "gone"}', headers=JSON_TYPE),
+    "a reset": reset(PROVENANCE[:20], len(PROVENANCE)),
+    "10 GB": endless(b" " * 1024, b"HTTP/1.1 200 OK\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_PROVENANCE)
+def test_a_provenance_that_comes_wrong_is_refused_and_never_kept(mirror: Mirror, fault: str) -> None:
+    name = f"attested-badly-{list(BAD_PROVENANCE).index(fault)}"
+    mirror.offer(name, b"bytes", provenance=f"/integrity/{name}")
+    mirror.upstream.table[f"/integrity/{name}"] = BAD_PROVENANCE[fault]
+    url = provenance_url(mirror, name)
+    assert url is not None and call("GET", url).status == 502
+    mirror.upstream.table[f"/integrity/{name}"] = reply(PROVENANCE)
+    assert eventually(lambda: call("GET", url).body == PROVENANCE)
+
+
+@pytest.mark.parametrize("told", ["redirected", "named"])
+def test_a_provenance_on_the_inside_is_not_fetched(mirror: Mirror, inner: ScriptedUpstream, told: str) -> None:
+    name = f"attested-inside-{told}"
+    mirror.offer(name, b"bytes", provenance=inner.url("/p") if told == "named" else f"/integrity/{name}")
+    mirror.upstream.table[f"/integrity/{name}"] = redirect(inner.url("/p"))
+    url = provenance_url(mirror, name)
+    assert url is not None
+    answer = call("GET", url)
+    assert answer.status == 502 and b"secret" not in answer.body
+
+
 # --- pages ------------------------------------------------------------------------------------------------------------
 
+BODY = some(300_000)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.pypi.simple.v1+json\r\n"
 TEN_GB = 10_000_000_000
 SIGN_IN = b"<!DOCTYPE html><title>Sign in</title><form><a href='/help'>Help</a><input name=user></form>"
@@ -276,9 +365,37 @@ def test_memory_is_bounded_whatever_comes(mirror: Mirror) -> None:
     assert sum(mirror.registry.peak_memory().values()) - before < 16 * MIB
 
 
+def test_a_certificate_that_expires_leaves_what_is_kept_until_it_is_renewed(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    tls = authority.tls()
+    with ScriptedUpstream(tls=tls) as upstream:
+        (folder := tmp_path / "site").mkdir()
+        trusting = f'{{upstream}}/simple/"\nca_bundle = "{authority.bundle}"'
+        (folder / "orbitalreg.toml").write_text(
+            CONFIG.replace('{upstream}/simple/"', trusting).format(upstream=upstream.origin)
+        )
+        mirror = Mirror(folder, upstream)
+        with mirror.registry:
+            kept, cold = mirror.offer("kept", BODY), mirror.offer("cold", BODY[::-1])
+            assert [mirror.page(name).status for name in ("kept", "cold")] == [200, 200]
+            assert call("GET", kept).body == BODY
+            authority.certify(tls, expired=True)
+            upstream.hang_up()
+            stale = mirror.page("kept")
+            assert stale.status == 200 and "expired" in stale.headers["X-Orbitalreg-Stale"]
+            assert call("GET", kept).body == BODY
+            for path in (cold, f"{cold}.metadata", f"{mirror.url}/simple/unknown/"):
+                answer = call("GET", path)
+                assert answer.status == 502, answer  # after some of them the upstream is left alone for a while
+            mirror.assert_sound()
+            assert len(mirror.registry.stored()) == 1
+            authority.certify(tls)
+            assert eventually(lambda: call("GET", cold).body == BODY[::-1])
+            assert "X-Orbitalreg-Stale" not in mirror.page("kept").headers
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
-BODY = some(300_000)
 FILES: dict[str, tuple[Behaviour, str]] = {
     "500": (status(500), "500"),
     "another file": (reply(some(300_000)[:-1] + b"?"), "SHA-256"),
@@ -403,6 +520,16 @@ def test_metadata_of_another_digest_is_refused_and_never_kept(mirror: Mirror) ->
     assert call("GET", f"{url}.metadata").status == 502
     mirror.upstream.table[path] = reply(b"right")
     assert call("GET", f"{url}.metadata").body == b"right"
+
+
+@pytest.mark.parametrize("said", [SIGN_IN, b"", b'{"message": "gone"}'], ids=["HTML", "nothing", "JSON"])
+def test_what_is_no_metadata_is_not_kept_as_such(mirror: Mirror, said: bytes) -> None:
+    """Where no digest is stated, a page to sign in with 200 would pass for the document; the wheel has it too."""
+    name = f"doc-none-{len(said)}"
+    _, wheel = make_wheel(name)
+    url = mirror.offer(name, wheel, **{"core-metadata": True})
+    mirror.upstream.table[f"/files/{name.replace('-', '_')}-1.0-py3-none-any.whl.metadata"] = reply(said)
+    assert f"Name: {name}".encode() in call("GET", f"{url}.metadata").body
 
 
 @pytest.mark.parametrize("ranges", [True, False])

@@ -246,6 +246,8 @@ def test_every_key_of_a_remote_repository_is_read(tmp_path: Path) -> None:
             connect_timeout = "1s"
             page_timeout = "1m"
             max_page = "1MiB"
+            max_name_list = "2MiB"
+            file_hosts = ["https://files.example.com/", "http://10.0.0.7:8080"]
             min_age = "7d"
             min_age_except = ["acme-*"]
             freeze = 2026-10-01
@@ -260,7 +262,9 @@ def test_every_key_of_a_remote_repository_is_read(tmp_path: Path) -> None:
     assert (found.ca_bundle, found.proxy) == (tmp_path / "certificates.pem", "http://proxy.example.com:3128")
     assert (found.listing_ttl, found.negative_ttl, found.stale_for) == (60, 0, 2 * 86400)
     assert (found.preserve, found.offline) == (True, True)
-    assert (found.connect_timeout, found.page_timeout, found.max_page) == (1, 60, 1 << 20)
+    assert (found.connect_timeout, found.page_timeout) == (1, 60)
+    assert (found.max_page, found.max_name_list) == (1 << 20, 2 << 20)
+    assert found.file_hosts == ("https://files.example.com", "http://10.0.0.7:8080")
     assert (found.min_age, found.min_age_except, found.freeze) == (7 * 86400, ("acme-*",), date(2026, 10, 1))
     assert (found.allow, found.deny) == (("a*",), ("ab",))
 
@@ -299,6 +303,8 @@ VALUES = {
     **dict.fromkeys(FLAGS, "true"),
     "proxy": "'http://proxy.example.com'",
     "max_page": "'1MiB'",
+    "max_name_list": "'1MiB'",
+    "file_hosts": "['https://files.example.com']",
     "freeze": "2026-10-01",
 }
 
@@ -399,6 +405,7 @@ def test_a_guard_that_is_off_is_a_warning() -> None:
         "password = 5123456",
         "password = ['hunter2']",
         "proxy = 'socks://me:hunter2@proxy.example.com'",
+        "file_hosts = ['https://me:hunter2@files.example.com']",
         "upstream = ['https://me:hunter2@toys.example.com']",
     ],
 )

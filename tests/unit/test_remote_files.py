@@ -1,5 +1,6 @@
 """The files and documents of a remote repository: fetched once, verified, kept; nothing wrong is ever cached."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from remotes import Bench, Telling, sha256, told
-from scripted_upstream import Request, ScriptedUpstream, Wire, drip, file, in_turn, later, reply, status
+from scripted_upstream import Request, ScriptedUpstream, Wire, drip, file, in_turn, later, reply, stall, status, within
 
+from orbitalreg import upstream
 from orbitalreg.catalog import files
 from orbitalreg.errors import Busy, NotFound, OrbitalError, StorageFailed, UpstreamFailed
+from orbitalreg.sources.fetching import transfer
 from orbitalreg.sources.remote import ranged
 from orbitalreg.sources.remote.ranged import BLOCK
 
@@ -156,6 +159,30 @@ def test_a_file_that_is_recalled_while_it_comes_is_not_kept(bench: Bench) -> Non
     assert list(bench.store.keys()) == []
 
 
+SLOW = {
+    "a stall": (stall(BALL[:10], len(BALL)), "did not answer in time"),
+    "a stall before the first byte": (stall(), "did not answer in time"),
+    "a drip": (drip(b"x", 0.01, head=b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(BALL)), "too slowly"),
+}
+
+
+@pytest.mark.parametrize("kind", SLOW)
+def test_a_file_that_does_not_come_is_given_up_and_not_kept(
+    kind: str, make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "PAUSE_SECONDS", 0.01)
+    hasty = functools.partialmethod(upstream.Client.stream, idle=0.3, slowest=100_000.0)
+    monkeypatch.setattr(upstream.Client, "stream", hasty)
+    behaviour, said = SLOW[kind]
+    bench = make_bench(settings={"page_timeout": "1s"})
+    bench.tell(bench.put("ball@1.toy", BALL, behaviour))
+    with pytest.raises(UpstreamFailed, match=said):
+        bench.read()
+    assert bench.count("file") == bench.count("blob") == 0
+    assert list(bench.store.keys()) == []
+    assert within(10, lambda: list(bench.store.staging.iterdir()) == [])
+
+
 def test_two_processes_that_keep_the_same_file_agree(bench: Bench) -> None:
     bench.tell(bench.put("ball@1.toy", b"one"))
     offered = bench.file()
@@ -270,6 +297,38 @@ def test_a_document_that_nobody_offers_is_not_there(make_bench: MakeBench) -> No
     bench.tell(bench.put("ball@1.toy", BALL))
     with pytest.raises(NotFound):
         head(bench)
+
+
+def test_a_document_that_is_offered_no_more_is_not_served_from_before(make_bench: MakeBench) -> None:
+    bench = make_bench(settings={"listing_ttl": "0s"})
+    facts = bench.put("ball@1.toy", BALL)
+    bench.server.table["/toys/get/ball@1.toy.note"] = reply(b"a note")
+    bench.tell(facts | {"documents": {"note": ""}})
+    assert bench.source.document(bench.file(), "note") == b"a note"
+    bench.tell(facts)
+    with pytest.raises(NotFound):
+        bench.source.document(bench.file(), "note")
+
+
+def test_offline_those_documents_are_offered_that_are_here_or_in_the_file(make_bench: MakeBench) -> None:
+    bench = make_bench()
+    for number in (1, 2):
+        bench.server.table[f"/toys/get/ball@{number}.toy.note"] = reply(b"a note")
+    bench.tell(*(bench.put(f"ball@{number}.toy", BALL) | {"documents": {"note": ""}} for number in (1, 2)))
+    for name in ("ball@1.toy", "ball@2.toy"):
+        bench.cache(name)
+    bench.source.document(bench.file("ball@1.toy"), "note")
+    offline = bench.new(offline=True)
+    asked = len(bench.server.requests)
+    assert {file.filename: set(file.documents) for file in offline.listing("ball").files} == {
+        "ball@1.toy": {"head", "note"},
+        "ball@2.toy": {"head"},
+    }
+    assert offline.document(bench.file("ball@1.toy", offline), "note") == b"a note"
+    assert offline.document(bench.file("ball@2.toy", offline), "head") == HEAD
+    with pytest.raises(NotFound):
+        offline.document(bench.file("ball@2.toy", offline), "note")
+    assert len(bench.server.requests) == asked
 
 
 def test_a_herd_for_one_document_asks_once(bench: Bench) -> None:

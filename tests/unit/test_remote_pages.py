@@ -14,10 +14,12 @@ from scripted_upstream import Behaviour, ScriptedUpstream, cut_off, later, raw, 
 from orbitalreg.catalog import remotes
 from orbitalreg.catalog.remotes import PageRow
 from orbitalreg.errors import Busy, NoSpace, NotFound, UpstreamFailed
+from orbitalreg.interfaces import Answer
 from orbitalreg.model import StatusName, now
+from orbitalreg.sources.remote import Turns, pages
 from orbitalreg.sources.remote import asking as asking_module
-from orbitalreg.sources.remote import pages
 from orbitalreg.sources.remote.absent import AbsentNames
+from orbitalreg.sources.remote.asking import LARGE_BYTES
 from orbitalreg.sources.remote.freshness import Freshness
 
 MakeBench = Callable[..., Bench]
@@ -353,7 +355,7 @@ def test_while_one_asks_the_others_see_the_old_page(make_bench: MakeBench) -> No
 def test_those_who_wait_for_upstreams_have_a_cap(make_bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond it: the old page where there is one that may be shown, else `Busy`. Afterwards all is as it was."""
     monkeypatch.setattr(asking_module, "PLACE_SECONDS", 0.05)
-    bench = make_bench(settings={"listing_ttl": "60s"}, places=threading.Semaphore(1))
+    bench = make_bench(settings={"listing_ttl": "60s"}, turns=Turns(threading.Semaphore(1)))
     bench.tell(told("ball@1.toy"))
     bench.source.listing("ball")
     age(bench, 61)
@@ -647,6 +649,38 @@ def test_a_list_of_a_public_size_takes_little_memory(bench: Bench) -> None:
     assert names[123_456] == "toy-0123456"
     assert sum(1 for _ in names) == 200_000
     assert bench.catalog.read().execute("SELECT length(body) FROM remote_names").fetchone()[0] < 1_000_000
+
+
+def test_the_list_of_names_has_a_limit_of_its_own(make_bench: MakeBench) -> None:
+    bench = make_bench(settings={"max_page": "1KiB", "max_name_list": "4KiB"})
+    tell_names(bench, *(f"toy-{number}" for number in range(300)))
+    assert len(bench.source.names()) == 300
+    tell_names(bench, *(f"toy-{number}" for number in range(600)))
+    assert len(bench.new().names()) == 300  # the last good one
+    bench.tell(told("ball@1.toy", yanked="x" * 1024))
+    with pytest.raises(UpstreamFailed, match="more than 1024 bytes"):
+        bench.source.listing("ball")
+
+
+@pytest.mark.parametrize("size", [LARGE_BYTES - 1, LARGE_BYTES])
+def test_large_answers_are_read_one_at_a_time(bench: Bench, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page is made of may take many times its size while it is read, and each thread might read one."""
+    alone: list[bool] = []
+
+    def note(said: Answer, *more: object) -> None:
+        assert len(said.body) == size
+        alone.append(bench.turns.large.locked())
+        raise UpstreamFailed("read")
+
+    for method in ("read_page", "read_names"):
+        monkeypatch.setattr(bench.upstreams, method, note)
+    for place in ("/toys/of/ball/", "/toys/names/"):
+        bench.server.table[place] = reply(b" " * size)
+    for ask in (lambda: bench.source.listing("ball"), bench.source.names):
+        with pytest.raises(UpstreamFailed, match="read"):
+            ask()
+    assert alone == [size >= LARGE_BYTES] * 2
+    assert not bench.turns.large.locked()
 
 
 # Small parts.

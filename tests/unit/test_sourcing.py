@@ -169,6 +169,28 @@ def test_only_what_is_written_as_an_upstream_may_be_at_a_private_address(
         assert hidden.requests == []
 
 
+def test_a_further_host_that_is_written_down_may_be_at_a_private_address(
+    assembled: Callable[[str], Registry], upstream: ScriptedUpstream
+) -> None:
+    """For the remote that names it, and without its credentials."""
+    with ScriptedUpstream({"/toys/of/ball/": upstream.table["/toys/of/ball/"]}) as hidden:
+        more = f"username = 'me'\npassword = 'hunter2'\nfile_hosts = ['{hidden.origin}']"
+        registry = assembled(remote(upstream.url("/toys"), more) + remote(upstream.url("/toys"), name="other"))
+        upstream.table["/toys/of/cube/"] = redirect(hidden.url("/toys/of/ball/"))
+        source = registry.source(registry.repository(Address("acme", "mirror")))
+        assert len(source.listing("cube").files) == 0
+        assert "authorization" not in hidden.requests[0].headers
+        with pytest.raises(UpstreamFailed, match=r"not public: .* add it to file_hosts$"):
+            registry.source(registry.repository(Address("acme", "other"))).listing("cube")
+        assert len(hidden.requests) == 1
+
+
+@pytest.mark.parametrize("host", ["https://a_-.example..", "http://127.1", "https://files.example:99999"])
+def test_a_further_host_that_is_none_is_refused(tmp_path: Path, host: str) -> None:
+    [found] = problems(tmp_path, remote(more=f"file_hosts = ['https://files.example', '{host}']"))
+    assert found.startswith("projects.acme.repositories.mirror.file_hosts.1: ")
+
+
 def test_private_names_of_the_project_reach_no_upstream(
     assembled: Callable[[str], Registry], upstream: ScriptedUpstream
 ) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_upstream import Net
+from scripted_upstream import INNER_SPELLINGS, Net
 
 from orbitalreg.errors import InvalidName, UpstreamFailed
 from orbitalreg.upstream import Client, Origin, Upstream, Url, is_public
@@ -239,21 +239,7 @@ def test_nothing_is_public_that_the_standard_library_knows_to_be_special(address
         assert not (address.is_unspecified or address.is_reserved)
 
 
-# Everything here means 127.0.0.1, 10.0.0.1 or another place inside, to one resolver or another.
-SPELLINGS = listed("""
-127.0.0.1 127.0.0.1. 127.1 127.0.1 2130706433 017700000001 0x7f000001 0x7f.0.0.1 0x7f.1 0X7F.0.0.1 0177.0.0.1 0177.1
-127.0.0.01 127.0.0.1.. 127.0.0.0x1 00000127.0.0.1 127.000.000.001 0 0.0.0.0 0x 0x0 00 127.0.0.1:80 1２7.0.0.1
-１２７.０.０.１ ①②⑦.0.0.1 127。0。0。1 127｡0｡0｡1 127．0．0．1 127%2e0%2e0%2e1 %31%32%37.0.0.1 %6cocalhost 127.0.0.1%00
-127.0.0.1%20 [::1] [::] [0:0:0:0:0:0:0:1] [0000::0001] [::ffff:127.0.0.1] [::FFFF:7F00:1] [::ffff:7f00:0001]
-[::127.0.0.1] [64:ff9b::7f00:1] [2002:7f00:1::] [::ffff:0:127.0.0.1] [fe80::1%25lo] [::1%25lo] [::1]. [fd00::1]
-[fec0::1] [::ffff:0x7f.0.0.1] [::ffff:127.1]
-localhost LOCALHOST localhost. LocalHost. ⓛocalhost ｌｏｃａｌｈｏｓｔ 10.0.0.1
-10.1 012.0.0.1 167772161 0xa000001 169.254.169.254 0xa9fea9fe 2852039166 0251.0376.0251.0376 169.254.43518 256.0.0.1
-4294967296 -1 1.2.3.4.5 127.0.0.1\\@a.example 127.0.0.1\x01a.example a.example@127.0.0.1
-""")
-
-
-@pytest.mark.parametrize("host", SPELLINGS)
+@pytest.mark.parametrize("host", INNER_SPELLINGS)
 def test_no_spelling_of_an_inner_address_leads_anywhere(host: str) -> None:
     net = Net(names={"localhost": [["127.0.0.1", "::1"]], "mirror.example": [[PUBLIC]]})
     client = Client(resolver=net.resolver, connector=net.connector)

@@ -11,6 +11,7 @@ import pytest
 from falcon import testing
 from hypothesis import given
 from hypothesis import strategies as st
+from orbitalreg_toy import ToyFormat
 
 from orbitalreg.web.context import JsonFormatter, RequestContext
 
@@ -185,3 +186,26 @@ def test_a_traceback_is_one_line_of_json() -> None:
     line = JsonFormatter().format(record)
     assert "\n" not in line
     assert "ValueError: inside" in json.loads(line)["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("more", "base"),
+    [
+        ("", None),
+        ("[server]\nurl = 'https://registry.example.com/here/'\n", "https://registry.example.com/here/toy/acme/toys"),
+    ],
+)
+def test_a_handler_knows_the_repositorys_address_where_it_is_configured(
+    make_site: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, more: str, base: str | None
+) -> None:
+    """And not by what the caller says of the host: what it renders is kept for all."""
+    seen = []
+    plain = ToyFormat.get
+
+    def get(self: ToyFormat, request: falcon.Request, filename: str) -> Any:
+        seen.append(request.context.get("base"))
+        return plain(self, request, filename)
+
+    monkeypatch.setattr(ToyFormat, "get", get)
+    make_site(more).get("/toy/acme/toys/get/ball/ball@1.toy", Host="elsewhere.example")
+    assert seen == [base]

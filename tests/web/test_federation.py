@@ -32,6 +32,11 @@ format = "toy"
 kind = "virtual"
 members = ["toys", "public"]
 
+[projects.acme.repositories.all-again]
+format = "toy"
+kind = "virtual"
+members = ["all"]
+
 [projects.acme.repositories.plain]
 format = "toy"
 kind = "virtual"
@@ -126,6 +131,33 @@ def test_a_name_held_here_is_ours_from_the_next_request_on(inside: Callable[...,
     assert page(site, "ball")[0].startswith("404 ")
     site.registry.curator.release_name(site.repository(), "ball", site.actor)
     assert page(site, "ball") == ["ball@99.toy"]
+
+
+REVALIDATED = "private, max-age=0, must-revalidate"
+
+
+@pytest.mark.parametrize("suffix", ["", ".head"])
+def test_a_file_that_may_be_another_later_is_asked_for_again(
+    suffix: str, inside: Callable[..., Any], outside: Outside
+) -> None:
+    """Its name may move to a local member, and an upstream may offer other bytes under it."""
+    site = inside()
+    outside.put("ball@1.toy", b"needs: theirs\nouter")
+    path = f"/get/ball/ball@1.toy{suffix}"
+    known = {}
+    for repository in ("/toy/acme/public", ALL, f"{ALL}-again"):
+        assert page(site, "ball", repository) == ["ball@1.toy"]
+        assert b"theirs" in site.get(repository + path).content
+        answer = site.get(repository + path)
+        assert answer.headers["Cache-Control"] == REVALIDATED
+        known[repository] = answer.headers["ETag"]
+        assert site.get(repository + path, If_None_Match=known[repository]).status_code == 304
+    site.put("ball@1.toy", b"needs: ours\ninner")
+    for repository in (ALL, f"{ALL}-again"):
+        answer = site.get(repository + path, If_None_Match=known[repository])
+        assert (answer.status_code, b"ours" in answer.content) == (200, True)
+        assert answer.headers["Cache-Control"] == REVALIDATED
+    assert site.get("/toy/acme/toys" + path).headers["Cache-Control"] == "private, max-age=31536000, immutable"
 
 
 def test_a_member_that_cannot_be_asked_fails_the_page_and_is_named(

@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from threading import Semaphore
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from threading import Lock, Semaphore
 from typing import TypeVar
 
 from orbitalreg import upstream
@@ -19,10 +19,24 @@ T = TypeVar("T")
 
 DOCUMENT_BYTES = 16 << 20
 PLACE_SECONDS = 1.0
+LARGE_BYTES = 1 << 20
+"""From here on an answer is read alone: what it is made of may take 35 times as much memory while it is read."""
 
 _OUTCOMES = {200: watch.FRESH, 304: watch.UNCHANGED}
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What the remote repositories of a process share, so that no upstream takes all of its threads or its memory.
+
+    `places` are as many threads as may wait for pages and documents of upstreams: fewer than there are, so that a slow
+    upstream keeps nobody from what is here. `large` is held by the one that reads a large answer.
+    """
+
+    places: Semaphore
+    large: Lock = field(default_factory=Lock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +50,10 @@ class Asker:
     client: upstream.Client
     server: upstream.Upstream
     page_bytes: int
+    names_bytes: int
     page_seconds: float
     watch: RemoteWatch
-    places: Semaphore
-    """As many threads as may wait for pages and documents of upstreams: fewer than there are, so that a slow upstream
-    keeps nobody from what is here. Shared by the remote repositories of a process."""
+    turns: Turns
 
     @property
     def base(self) -> str:
@@ -52,20 +65,29 @@ class Asker:
 
         Not within another. Raises `Busy`.
         """
-        if not self.places.acquire(timeout=PLACE_SECONDS):
+        if not self.turns.places.acquire(timeout=PLACE_SECONDS):
             raise Busy(f"{self.repository}: too many wait for upstreams already; try again")
         try:
             yield
         finally:
-            self.places.release()
+            self.turns.places.release()
 
     def page(self, question: Question, etag: str | None, last_modified: str | None) -> upstream.Answer:
-        """A page, or the list of names; `etag` and `last_modified` are those of the page that is kept."""
+        """A page; `etag` and `last_modified` are those of the page that is kept."""
         return self._fetch(question, self.page_bytes, etag, last_modified)
+
+    def names(self, question: Question, etag: str | None, last_modified: str | None) -> upstream.Answer:
+        """The list of names, as `page`."""
+        return self._fetch(question, self.names_bytes, etag, last_modified)
 
     def document(self, question: Question) -> upstream.Answer:
         """A document beside a file."""
         return self._fetch(question, DOCUMENT_BYTES, None, None)
+
+    def read(self, what: str, answer: upstream.Answer, parse: Callable[[Answer], T]) -> T:
+        """What an adapter's `parse` makes of an answer, as the function `read`; of large ones, one at a time."""
+        with self.turns.large if len(answer.body) >= LARGE_BYTES else nullcontext():
+            return read(what, lambda: parse(Answer(answer.url, answer.content_type or "", answer.body)))
 
     def stream(
         self,
@@ -96,11 +118,6 @@ class Asker:
             raise error.about(str(self.repository)) from error
         self.watch.asked(self.repository, _OUTCOMES.get(answer.status, watch.ABSENT))
         return answer
-
-
-def answer_of(answer: upstream.Answer) -> Answer:
-    """What an adapter reads."""
-    return Answer(answer.url, answer.content_type or "", answer.body)
 
 
 def read(what: str, call: Callable[[], T]) -> T:

@@ -49,11 +49,11 @@ class Documents:
 
     def get(self, file: File, entry: Entry, kind: str) -> bytes:
         """Raises `NotFound`, and `UpstreamFailed` also where it is not what the upstream says that it is."""
+        if kind not in file.documents:
+            raise NotFound(f"{file.filename} has no {kind}")
         stored = self._stored(file, kind)
         if stored is not None:
             return stored
-        if kind not in file.documents:
-            raise NotFound(f"{file.filename} has no {kind}")
         with self._asker.place():
             return self._flights.do((file.id, kind), lambda: self._found(file, entry, kind))
 
@@ -97,14 +97,17 @@ class Documents:
     def _told(self, file: File, entry: Entry, kind: str, may_fail: bool) -> bytes | None:
         """What the upstream offers beside the file; None where it has it not, or where there is another way."""
         question = read(file.filename, lambda: self._upstreams.ask_document(entry.told, kind))
+        what = f"{self._repository.address}: the {kind} of {file.filename}"
         try:
             answer = self._asker.document(question)
+            if answer.status != 200:
+                return None
+            return self._asker.read(what, answer, lambda said: self._upstreams.read_document(said, entry.told, kind))
         except UpstreamFailed as error:
             if not may_fail:
                 raise
-            logger.info("%s: the %s of %s: %s", self._repository.address, kind, file.filename, error)
+            logger.info("%s: %s", what, error)
             return None
-        return answer.body if answer.status == 200 else None
 
     def _drawn_from_afar(self, file: File, entry: Entry, kind: str, deadline: float) -> bytes:
         """From the few parts of the file that hold it; where that cannot be, from the whole.

@@ -15,7 +15,7 @@ from orbitalreg.errors import OrbitalError, UpstreamFailed
 from orbitalreg.interfaces import Upstreams
 from orbitalreg.model import Repository, now
 from orbitalreg.sources.once import once
-from orbitalreg.sources.remote.asking import Asker, answer_of, read
+from orbitalreg.sources.remote.asking import Asker, read
 from orbitalreg.sources.remote.freshness import Freshness
 
 LEVEL = 3
@@ -107,14 +107,14 @@ class RemoteNames:
     def _asked(self, stored: tuple[PageRow, str] | None) -> str:
         what = f"{self._repository.address}"
         question = read(what, lambda: self._upstreams.ask_names(self._asker.base))
-        answer = self._asker.page(question, *self._freshness.validators(stored[0] if stored else None))
+        answer = self._asker.names(question, *self._freshness.validators(stored[0] if stored else None))
         page = PageRow(self._asker.base, answer.etag, answer.last_modified, now(), None, None)
         if answer.status == 304 and stored is not None:
             with self._catalog.write() as db:
                 remotes.confirm_names(db, self._repository.id, page.checked_at)
             return stored[1]
         if answer.status == 200:
-            names = read(what, lambda: self._upstreams.read_names(answer_of(answer)))
+            names = self._asker.read(what, answer, self._upstreams.read_names)
             text = _text(names)
             return self._store(page, text, _digest(text))
         return self._store(replace(page, etag=None, last_modified=None), b"", UNTOLD)

@@ -18,7 +18,7 @@ from orbitalreg.sources import patience
 from orbitalreg.sources.kept import Kept
 from orbitalreg.sources.once import once
 from orbitalreg.sources.remote.absent import AbsentNames
-from orbitalreg.sources.remote.asking import Asker, answer_of, read
+from orbitalreg.sources.remote.asking import Asker, read
 from orbitalreg.sources.remote.freshness import Freshness
 from orbitalreg.sources.remote.merging import Merged, merge
 from orbitalreg.sources.remote.watch import RemoteWatch
@@ -208,7 +208,7 @@ class RemotePages:
             return self._gone(package, at)
         if answer.status == 304:
             return self._confirmed(package, at)
-        page = read(what, lambda: self._upstreams.read_page(answer_of(answer), package))
+        page = self._asker.read(what, answer, lambda said: self._upstreams.read_page(said, package))
         found = self._store(package, page, answer, at)
         assert found is not None
         self._absent.discard(package)

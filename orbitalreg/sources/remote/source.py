@@ -1,6 +1,6 @@
 """`RawSource` of one remote repository."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +59,7 @@ class RemoteSource:
         """`private` are the names that no upstream is asked for. `kept` is shared by all remote sources."""
         self._repository = repository
         self._private = private
+        self._upstreams = upstreams
         self._asker = asker
         self._catalog = catalog
         self._store = store
@@ -156,10 +157,18 @@ class RemoteSource:
         gone = any(entry.is_gone for entry in page.entries.values())
         if not (self._offline or gone):
             return page.files
-        held = remotes.cached(self._catalog.read(), page.package.id)
-        return tuple(
-            file for file in page.files if file.id in held or not (self._offline or page.entries[file.filename].is_gone)
-        )
+        db = self._catalog.read()
+        held = remotes.cached(db, page.package.id)
+        if not self._offline:
+            return tuple(file for file in page.files if file.id in held or not page.entries[file.filename].is_gone)
+        kept = remotes.documents(db, page.package.id)
+        return tuple(self._offered_offline(file, kept.get(file.id, {})) for file in page.files if file.id in held)
+
+    def _offered_offline(self, file: File, kept: Mapping[str, str]) -> File:
+        """With those documents that are here, or inside the file, which is."""
+        drawn = self._upstreams.may_draw(file.filename)
+        offered = {kind: digest for kind, digest in file.documents.items() if kind in kept or kind == drawn}
+        return file if offered == file.documents else replace(file, documents=offered)
 
     def _entry(self, file: File) -> Entry:
         """What is told of one of the listing's files. Raises `NotFound` where it is none any more."""

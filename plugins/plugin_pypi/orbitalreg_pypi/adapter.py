@@ -64,15 +64,17 @@ class PyPIFormat(FormatAdapter):
         return NamesPage(content_type, _header(content_type), render)
 
     def page(self, request: falcon.Request) -> PackagePage:
-        return _package_page(_chosen(request), SIMPLE_ROOT)
+        return _package_page(request, _chosen(request), SIMPLE_ROOT)
 
     def precheck(self, request: falcon.Request) -> PackagePage:
         """Where hatch looks before it uploads; it reads HTML alone."""
-        return _package_page(negotiation.LEGACY_HTML, PRECHECK_ROOT)
+        return _package_page(request, negotiation.LEGACY_HTML, PRECHECK_ROOT)
 
     def file(self, request: falcon.Request, filename: str) -> FileReply:
         if filename.endswith(pages.METADATA_SUFFIX):
             return FileReply(filename.removesuffix(pages.METADATA_SUFFIX), pages.METADATA)
+        if filename.endswith(pages.PROVENANCE_SUFFIX):
+            return FileReply(filename.removesuffix(pages.PROVENANCE_SUFFIX), pages.PROVENANCE, pages.PROVENANCE_TYPE)
         return FileReply(filename)
 
     def json(self, request: falcon.Request) -> DetailPage:
@@ -111,9 +113,9 @@ class PyPIFormat(FormatAdapter):
         return [publish, install] if takes_uploads else [install]
 
 
-def _package_page(content_type: str, root: str) -> PackagePage:
+def _package_page(request: falcon.Request, content_type: str, root: str) -> PackagePage:
     render = pages.package_json if content_type == negotiation.JSON else pages.package_html
-    return PackagePage(f"{content_type} {root}", _header(content_type), render(root))
+    return PackagePage(f"{content_type} {root}", _header(content_type), render(root, request.context.get("base")))
 
 
 def _chosen(request: falcon.Request) -> str:

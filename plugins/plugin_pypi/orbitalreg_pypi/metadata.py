@@ -79,6 +79,14 @@ def read_metadata(data: bytes) -> CoreMetadata:
     )
 
 
+def is_metadata(data: bytes) -> bool:
+    """Whether it looks like METADATA or PKG-INFO, right or not. Never raises."""
+    try:
+        return re.search(r"^Metadata-Version:", _header(data), re.MULTILINE | re.IGNORECASE) is not None
+    except UploadRefused:
+        return False
+
+
 def parts(data: bytes) -> tuple[str, str]:
     """The header, and the description below it, of a document that was read once. Raises `UploadRefused`."""
     header = _header(data)

@@ -1,7 +1,8 @@
 """Listings as pages of the simple repository API, version 1.4 (PEP 503, 592, 629, 658, 691, 700, 714, 792).
 
 Addresses are relative, so that neither the host name nor a proxy in front matters: `root` is the way from the page
-to the repository.
+to the repository. That of a provenance is to be a whole one (PEP 740), and is one where `base`, the URL of the
+repository, is known.
 """
 
 import json
@@ -18,6 +19,9 @@ from orbitalreg.model import File, Listing, Microseconds, StatusName
 API_VERSION = "1.4"
 METADATA = "metadata"
 METADATA_SUFFIX = ".metadata"
+PROVENANCE = "provenance"
+PROVENANCE_SUFFIX = ".provenance"
+PROVENANCE_TYPE = "application/vnd.pypi.integrity.v1+json"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,7 +53,7 @@ def names_html(names: Sequence[str]) -> bytes:
     return _HTML.format(version=API_VERSION, metas="", title="Simple index", anchors=anchors).encode()
 
 
-def package_json(root: str) -> Callable[[Listing], bytes]:
+def package_json(root: str, base: str | None = None) -> Callable[[Listing], bytes]:
     """The renderer of a package page."""
 
     def render(listing: Listing) -> bytes:
@@ -60,14 +64,14 @@ def package_json(root: str) -> Callable[[Listing], bytes]:
                 "name": listing.package,
                 "project-status": _without_none(status=str(listing.status.name), reason=listing.status.reason),
                 "versions": list(dict.fromkeys(file.version for file in files if file.version)),
-                "files": [_file_json(file, root) for file in files],
+                "files": [_file_json(file, root, base) for file in files],
             }
         )
 
     return render
 
 
-def _file_json(file: File, root: str) -> dict[str, Any]:
+def _file_json(file: File, root: str, base: str | None) -> dict[str, Any]:
     core_metadata = {"sha256": digest} if (digest := file.documents.get(METADATA)) else METADATA in file.documents
     return {
         "filename": file.filename,
@@ -81,15 +85,15 @@ def _file_json(file: File, root: str) -> dict[str, Any]:
         "dist-info-metadata": core_metadata,
         "data-dist-info-metadata": core_metadata,
         "gpg-sig": False,
-        "provenance": file.attributes.get("provenance"),
+        "provenance": _provenance_url(file, root, base),
     }
 
 
-def package_html(root: str) -> Callable[[Listing], bytes]:
+def package_html(root: str, base: str | None = None) -> Callable[[Listing], bytes]:
     """The renderer of a package page."""
 
     def render(listing: Listing) -> bytes:
-        anchors = Markup("").join(_anchor(file, root) for file in in_order(listing))
+        anchors = Markup("").join(_anchor(file, root, base) for file in in_order(listing))
         title = f"Links for {listing.package}"
         return _HTML.format(version=API_VERSION, metas=_status_metas(listing), title=title, anchors=anchors).encode()
 
@@ -105,7 +109,7 @@ def _status_metas(listing: Listing) -> Markup:
     return metas
 
 
-def _anchor(file: File, root: str) -> Markup:
+def _anchor(file: File, root: str, base: str | None) -> Markup:
     attributes: dict[str, str] = {}
     if requires_python := file.attributes.get("requires_python"):
         attributes["data-requires-python"] = requires_python
@@ -115,7 +119,7 @@ def _anchor(file: File, root: str) -> Markup:
         digest = file.documents[METADATA]
         told = f"sha256={digest}" if digest else "true"
         attributes |= {"data-core-metadata": told, "data-dist-info-metadata": told}
-    if provenance := file.attributes.get("provenance"):
+    if provenance := _provenance_url(file, root, base):
         attributes["data-provenance"] = provenance
     return _ANCHOR.format(
         href=file_url(file, root) + ("" if file.sha256 is None else f"#sha256={file.sha256}"),
@@ -133,6 +137,12 @@ def in_order(listing: Listing) -> list[File]:
 def file_url(file: File, root: str) -> str:
     """Where a file lies, seen from a page; `.metadata` is added to it. No query, so that clients may append."""
     return f"{root}files/{file.package}/{quote(file.filename)}"
+
+
+def _provenance_url(file: File, root: str, base: str | None) -> str | None:
+    if PROVENANCE not in file.documents:
+        return None
+    return file_url(file, root if base is None else f"{base}/") + PROVENANCE_SUFFIX
 
 
 def upload_time(at: Microseconds) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from orbitalreg.errors import InvalidName, UploadRefused
 from orbitalreg.interfaces import Answer, Question, Upstreams
 from orbitalreg.model import RemoteFile, RemotePage
-from orbitalreg_pypi import pages, upstream_html, upstream_json, wheels
+from orbitalreg_pypi import metadata, pages, upstream_files, upstream_html, upstream_json, wheels
 from orbitalreg_pypi.afar import Window
 from orbitalreg_pypi.filenames import normalize, quoted, refuse
 from orbitalreg_pypi.upstream_files import unusable
@@ -54,8 +54,20 @@ class SimpleUpstreams(Upstreams):
         return read(answer, package)
 
     def ask_document(self, file: RemoteFile, kind: str) -> Question:
+        if kind == pages.PROVENANCE:
+            return Question(
+                file.attributes[upstream_files.PROVENANCE_URL], f"{pages.PROVENANCE_TYPE}, application/json"
+            )
         parts = urlsplit(file.url)
         return Question(urlunsplit(parts._replace(path=parts.path + pages.METADATA_SUFFIX)))
+
+    def read_document(self, answer: Answer, file: RemoteFile, kind: str) -> bytes:
+        """What a digest is stated of is believed by that; of the rest, a page to sign in must not pass for it."""
+        if kind == pages.PROVENANCE:
+            upstream_json.check_provenance(answer)
+        elif not file.documents.get(kind) and not metadata.is_metadata(answer.body):
+            raise unusable(answer, "it is no metadata")
+        return answer.body
 
     def may_draw(self, filename: str) -> str | None:
         return pages.METADATA if filename.endswith(".whl") else None

@@ -17,6 +17,9 @@ from orbitalreg.model import Microseconds, RemoteFile, RemotePage, Status, Statu
 from orbitalreg_pypi import pages
 from orbitalreg_pypi.filenames import ForeignNames, quoted
 
+PROVENANCE_URL = "provenance_url"
+"""The attribute of a file of an upstream that says where that keeps the provenance (PEP 740)."""
+
 MAX_FILES = 200_000
 MAX_NAMES = 5_000_000
 MAX_URL = 8_192  # characters
@@ -79,14 +82,15 @@ def page(package: str, base: str, told: Iterable[Told], status: Status) -> Remot
 def _file(told: Told, base: str, names: ForeignNames) -> RemoteFile | None:
     said = names.read(told.filename)
     # The address of such a file would be that of a document.
-    if said is None or told.filename.endswith(pages.METADATA_SUFFIX):
+    if said is None or told.filename.endswith((pages.METADATA_SUFFIX, pages.PROVENANCE_SUFFIX)):
         return None
+    documents = {pages.METADATA: told.core_metadata, pages.PROVENANCE: "" if told.provenance else None}
     try:
         url = absolute(base, told.url)
         attributes = {
             "filetype": said.filetype,
             "requires_python": told.requires_python,
-            "provenance": absolute(base, told.provenance) if told.provenance else None,
+            PROVENANCE_URL: absolute(base, told.provenance) if told.provenance else None,
         }
     except Odd:
         return None
@@ -98,7 +102,7 @@ def _file(told: Told, base: str, names: ForeignNames) -> RemoteFile | None:
         told.sha256,
         told.uploaded_at,
         {key: value for key, value in attributes.items() if value},
-        {} if told.core_metadata is None else {pages.METADATA: told.core_metadata},
+        {kind: digest for kind, digest in documents.items() if digest is not None},
         told.yanked,
     )
 

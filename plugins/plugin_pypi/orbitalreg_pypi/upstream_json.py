@@ -44,13 +44,25 @@ def read_page(answer: Answer, package: str) -> RemotePage:
     return page(package, answer.url, _understood(files), status(said.get("status"), said.get("reason")))
 
 
-def _table(answer: Answer) -> dict[str, Any]:
+def check_provenance(answer: Answer) -> None:
+    """Whether its attestations are true is for those who read it to say. Raises `UpstreamFailed` for another thing."""
+    told = _object(answer)
+    if told.get("version") != 1 or not isinstance(told.get("attestation_bundles"), list):
+        raise unusable(answer, "it is no provenance of version 1")
+
+
+def _object(answer: Answer) -> dict[str, Any]:
     try:
         told = json.loads(answer.body.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise unusable(answer, "it is no JSON") from error
     if not isinstance(told, dict):
         raise unusable(answer, "its JSON is no object")
+    return told
+
+
+def _table(answer: Answer) -> dict[str, Any]:
+    told = _object(answer)
     meta = told.get("meta")
     check_version(answer, meta.get("api-version") if isinstance(meta, dict) else None)
     return told

@@ -90,11 +90,12 @@ _WITHHELD = "what a status takes back is withheld here, cached copies included: 
 _SDIST = "an upstream offers the metadata of wheels alone, and an sdist is not fetched for a page"
 _SIZE = "no page of HTML tells a size, so that it is known from the first download on"
 
-_REUSE = "an upstream does not tell whether it uses filenames again, so that its files are said to be kept for ever"
+_FEDERATED = (*_REMOTE, "virtual")
+_MOVES = "an upstream may replace a file, and a name may move between members: it is asked for again, and is a 304"
 
 EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
     "test_quarantined_offers_no_files": dict.fromkeys(_REMOTE, _WITHHELD),
-    "test_a_deleted_filename_is_used_again_where_that_is_configured": dict.fromkeys(_REMOTE, _REUSE),
+    "test_a_file_is_kept_for_ever": dict.fromkeys(_FEDERATED, _MOVES),
     "test_a_json_file_has_every_key_and_no_other": {"remote of HTML": _SIZE},
     "test_a_json_file_has_its_filename_hashes_and_size": {"remote of HTML": _SIZE},
     "test_the_files_are_those_of_the_simple_page": {"remote of HTML": _SIZE},

@@ -84,8 +84,9 @@ def test_files_metadata_and_refusals_are_the_same_byte_for_byte(sites: dict[str,
 
 
 def answered(answer: Answer, site: Site) -> tuple[int, str, dict[str, str], bytes]:
-    """A refusal names the repository that was asked."""
+    """A refusal names the repository that was asked; only a local one's files may be kept unasked."""
     status, reason, headers, body = shown(answer)
+    headers.pop("cache-control", None)
     headers.pop("content-length" if status >= 400 else "-", None)
     return status, reason.replace(site.address, "HERE"), headers, body.replace(site.address.encode(), b"HERE")
 

@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urldefrag, urljoin
 
+import falcon.testing
+import pytest
 from conformance_site import Html
 from hypothesis import example, given
 from hypothesis import strategies as st
 from orbitalreg_pypi import pages
+from orbitalreg_pypi.adapter import PyPIFormat
 from packaging.version import Version
 
 from orbitalreg.model import File, Listing, Status, StatusName
@@ -206,14 +209,26 @@ def test_what_is_not_known_of_a_file_is_not_told() -> None:
     assert anchor.attributes["data-core-metadata"] == anchor.attributes["data-dist-info-metadata"] == "true"
 
 
-def test_provenance_is_passed_on() -> None:
-    url = "https://packages.example.com/integrity/demo?a=1&b=2"
-    listing = listing_of(attributes={"provenance": url})
-    assert as_json(listing)["files"][0]["provenance"] == url
-    assert as_html(listing).anchors[0].attributes["data-provenance"] == url
+@pytest.mark.parametrize("base", [None, "https://registry.example.com/pypi/acme/all"])
+def test_the_provenance_is_beside_the_file_and_at_a_whole_address_where_there_is_one(base: str | None) -> None:
+    listing = listing_of(filename="demo-1.0+a-py3-none-any.whl", documents={"provenance": ""})
+    url = f"{base or '../..'}/files/demo/demo-1.0%2Ba-py3-none-any.whl.provenance"
+    assert json.loads(pages.package_json(ROOT, base)(listing))["files"][0]["provenance"] == url
+    [anchor] = Html.parse(pages.package_html(ROOT, base)(listing).decode()).anchors
+    assert anchor.attributes["data-provenance"] == url
     without = listing_of()
     assert as_json(without)["files"][0]["provenance"] is None
     assert "data-provenance" not in as_html(without).anchors[0].attributes
+
+
+def test_the_whole_address_is_the_one_that_the_host_states() -> None:
+    listing = listing_of(documents={"provenance": ""})
+    request = falcon.testing.create_req(headers={"Accept": "application/vnd.pypi.simple.v1+json"})
+    relative = PyPIFormat().page(request).render(listing)
+    request.context["base"] = "https://registry.example.com/pypi/acme/all"
+    whole = PyPIFormat().page(request).render(listing)
+    for page, start in ((relative, "../../files/"), (whole, "https://registry.example.com/pypi/acme/all/files/")):
+        assert json.loads(page)["files"][0]["provenance"].startswith(start)
 
 
 def test_files_whose_names_tell_no_version_come_last_and_are_of_no_version() -> None:

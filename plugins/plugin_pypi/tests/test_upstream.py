@@ -113,6 +113,60 @@ def test_questions() -> None:
     assert (UPSTREAM.may_draw(WHEEL), UPSTREAM.may_draw(SDIST)) == ("metadata", None)
 
 
+def test_a_provenance_is_asked_for_where_the_page_says() -> None:
+    file = one(in_json(told(provenance="/integrity/1?a=b")))
+    question = UPSTREAM.ask_document(file, "provenance")
+    assert question.url == "https://packages.example.com/integrity/1?a=b"
+    assert question.accept.startswith("application/vnd.pypi.integrity.v1+json")
+
+
+@pytest.mark.parametrize(
+    ("body", "is_one"),
+    [
+        (b'{"version": 1, "attestation_bundles": [{"any": "thing"}]}', True),
+        (b'{"version": 1, "attestation_bundles": []}', True),
+        (b'{"version": 2, "attestation_bundles": []}', False),
+        (b'{"version": 1}', False),
+        (b"[]", False),
+        (b"<!DOCTYPE html><title>Sign in</title>", False),
+        (b"[" * 100_000, False),
+        (b"", False),
+    ],
+)
+def test_what_is_no_provenance_is_not_kept_as_one(body: bytes, is_one: bool) -> None:
+    file = one(in_json(told(provenance="/integrity/1")))
+    answer = Answer("https://packages.example.com/integrity/1", "application/json", body)
+    if is_one:
+        assert UPSTREAM.read_document(answer, file, "provenance") == body
+    else:
+        with pytest.raises(UpstreamFailed, match="integrity/1"):
+            UPSTREAM.read_document(answer, file, "provenance")
+
+
+@pytest.mark.parametrize(
+    ("body", "is_one"),
+    [
+        (b"Metadata-Version: 2.1\nName: demo-pkg\nVersion: 1.0\n", True),
+        (b"Name: demo-pkg\r\nmetadata-version: 9.9\r\n\r\nText", True),
+        (b"Name: demo-pkg\n\nMetadata-Version: 2.1\n", False),
+        (b"<!DOCTYPE html><title>Sign in</title>\nMetadata-Version: 2.1\n", False),
+        (b"\xff", False),
+        (b"", False),
+    ],
+)
+@pytest.mark.parametrize("stated", ["", SHA256])
+def test_what_is_no_metadata_is_not_kept_as_such_unless_its_digest_is_stated(
+    body: bytes, is_one: bool, stated: str
+) -> None:
+    file = RemoteFile(WHEEL, "1.0", f"{FILES}/{WHEEL}", documents={"metadata": stated})
+    answer = Answer(f"{FILES}/{WHEEL}.metadata", "text/html", body)
+    if is_one or stated:
+        assert UPSTREAM.read_document(answer, file, "metadata") == body
+    else:
+        with pytest.raises(UpstreamFailed, match="it is no metadata"):
+            UPSTREAM.read_document(answer, file, "metadata")
+
+
 # --- our own pages ----------------------------------------------------------------------------------------------------
 
 TEXTS = st.text(
@@ -139,7 +193,8 @@ def files(draw: st.DrawFn) -> File:
     end = draw(st.sampled_from(sorted(ENDS if version else ODD_ENDS)))
     attributes = {"filetype": (ENDS if version else ODD_ENDS)[end]}
     attributes["requires_python"] = draw(st.just("") | TEXTS)
-    attributes["provenance"] = draw(st.sampled_from(["", "https://packages.example.com/integrity/a?b=<c>&d"]))
+    beside = {"metadata": st.just("") | DIGESTS, "provenance": st.just("")}
+    documents = draw(st.fixed_dictionaries({}, optional=beside))
     return File(
         "1",
         "demo-pkg",
@@ -150,7 +205,7 @@ def files(draw: st.DrawFn) -> File:
         draw(MOMENTS),
         {key: value for key, value in attributes.items() if value},
         (),
-        draw(st.just({}) | st.fixed_dictionaries({"metadata": st.just("") | DIGESTS})),
+        documents,
         draw(st.none() | st.just("") | TEXTS),
     )
 
@@ -163,14 +218,16 @@ def listings(draw: st.DrawFn) -> Listing:
 
 def as_told(file: File, is_json: bool) -> RemoteFile:
     """The file as another server would know it from our page."""
+    url = f"{FILES}/{file.filename.replace('+', '%2B')}"
+    beside = {"provenance_url": f"{url}.provenance"} if "provenance" in file.documents else {}
     return RemoteFile(
         file.filename,
         file.version,
-        f"{FILES}/{file.filename.replace('+', '%2B')}",
+        url,
         file.size if is_json else None,
         file.sha256,
         file.uploaded_at if is_json else None,
-        file.attributes,
+        {**file.attributes, **beside},
         file.documents,
         file.yanked,
     )
@@ -377,9 +434,9 @@ def test_what_html_tells_of_a_file() -> None:
         {
             "filetype": "bdist_wheel",
             "requires_python": ">=3.9,<4",
-            "provenance": "https://packages.example.com/integrity/1",
+            "provenance_url": "https://packages.example.com/integrity/1",
         },
-        {"metadata": SHA256},
+        {"metadata": SHA256, "provenance": ""},
         'a "leak"',
     )
 

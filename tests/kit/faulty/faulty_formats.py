@@ -492,6 +492,22 @@ class AnyNames(WithUpstreams):
             return sorted(set(answer.body.decode("ascii", "replace").splitlines()))
 
 
+class Stripping(WithUpstreams):
+    """Keeps another document than the one that came."""
+
+    class reader(ToyUpstreams):  # noqa: N801
+        def read_document(self, answer: Answer, file: RemoteFile, kind: str) -> bytes:
+            return answer.body.strip() + b"."
+
+
+class TextDocuments(WithUpstreams):
+    """Takes for granted that a document is text."""
+
+    class reader(ToyUpstreams):  # noqa: N801
+        def read_document(self, answer: Answer, file: RemoteFile, kind: str) -> bytes:
+            return answer.body.decode("ascii").encode()
+
+
 class DrawsAll(WithUpstreams):
     """Takes the whole file for its head."""
 
@@ -580,6 +596,8 @@ FAULTS: dict[type[ToyFormat], list[str]] = {
     Believing: [ANY_PAGE],
     BackwardNames: ["test_names_that_are_rendered_are_read_back", ANY_NAMES],
     AnyNames: [ANY_NAMES],
+    Stripping: ["test_its_own_documents_are_taken_as_they_are"],
+    TextDocuments: ["test_whatever_comes_is_a_document_or_a_failure"],
     DrawsAll: ["test_what_is_drawn_from_a_file_is_the_document_kept_beside_it"],
     DrawsText: ["test_damaged_files_are_drawn_from_or_refused"],
     OddName: ["test_its_name_can_stand_in_addresses_and_in_the_configuration"],
