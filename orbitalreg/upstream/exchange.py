@@ -15,6 +15,7 @@ from orbitalreg.upstream.ranges import Span
 from orbitalreg.upstream.vetting import NotPublic
 from orbitalreg.upstream.wire import CUT_OFF, Connection, Refused, Trouble, announced, cause, pieces
 
+ALLOWED_BY = "only the configuration can allow that, for a remote repository in file_hosts"
 DRAINED = 16 << 10
 """A body that nobody wants is read up to here, so that its connection can be kept."""
 _OVERLOADED = (429, 502, 503, 504)
@@ -123,8 +124,7 @@ def faults_of(origin: Origin, breaker: Breaker, note: Callable[[], None] = lambd
     try:
         yield
     except NotPublic as error:
-        fault = "has an address that is not public: if it is meant, whoever runs this registry can add it to file_hosts"
-        raise failed(origin, fault) from error
+        raise failed(origin, f"has an address that is not public: {ALLOWED_BY}") from error
     except (Refused, OSError, HTTPException) as error:
         if isinstance(error, Trouble) or not isinstance(error, Refused):
             note()
