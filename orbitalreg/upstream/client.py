@@ -13,7 +13,7 @@ from orbitalreg import __version__
 from orbitalreg.errors import InvalidName
 from orbitalreg.upstream.address import Origin, Url
 from orbitalreg.upstream.decoding import CODINGS
-from orbitalreg.upstream.exchange import Exchange, failed, faults_of
+from orbitalreg.upstream.exchange import ALLOWED_BY, Exchange, failed, faults_of
 from orbitalreg.upstream.forks import begin_in_children
 from orbitalreg.upstream.pool import Breaker, Opener, Place, Pool, Way
 from orbitalreg.upstream.ranges import asked_range, given_span
@@ -173,7 +173,7 @@ class Client:
         trusted = target.origin in self._configured | upstream.hosts or target.origin == upstream.origin
         secure = "https" in (source.scheme, upstream.origin.scheme)
         if secure and target.origin.scheme == "http" and not trusted:
-            fault = f"names {target.origin}, which is without TLS: if it is meant, add it to file_hosts"
+            fault = f"names {target.origin}, which is without TLS: {ALLOWED_BY}"
             raise failed(source, fault, public="names an address without TLS")
         return upstream.way(target.origin, trusted)
 

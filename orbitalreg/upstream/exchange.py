@@ -16,6 +16,7 @@ from orbitalreg.upstream.ranges import Span
 from orbitalreg.upstream.vetting import NotPublic
 from orbitalreg.upstream.wire import CUT_OFF, Connection, Refused, Trouble, announced, cause, pieces
 
+ALLOWED_BY = "only the configuration can allow that, for a remote repository in file_hosts"
 DRAINED = 16 << 10
 """A body that nobody wants is read up to here, so that its connection can be kept."""
 _OVERLOADED = (429, 502, 503, 504)
@@ -125,10 +126,8 @@ def faults_of(origin: Origin, breaker: Breaker, note: Callable[[], None] = lambd
     try:
         yield
     except NotPublic as error:
-        fault = "has an address that is not public: if it is meant, whoever runs this registry can add it to file_hosts"
-        raise failed(
-            origin, fault, public="may not be asked: whoever runs this registry finds why in its log"
-        ) from error
+        fault = f"has an address that is not public: {ALLOWED_BY}"
+        raise failed(origin, fault, public="may not be asked: the log here says why") from error
     except (Refused, OSError, HTTPException) as error:
         if isinstance(error, Trouble) or not isinstance(error, Refused):
             note()

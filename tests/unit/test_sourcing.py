@@ -180,7 +180,7 @@ def test_a_further_host_that_is_written_down_may_be_at_a_private_address(
         source = registry.source(registry.repository(Address("acme", "mirror")))
         assert len(source.listing("cube").files) == 0
         assert "authorization" not in hidden.requests[0].headers
-        with pytest.raises(UpstreamFailed, match=r"not public: .* add it to file_hosts$"):
+        with pytest.raises(UpstreamFailed, match=r"not public: .* in file_hosts$"):
             registry.source(registry.repository(Address("acme", "other"))).listing("cube")
         assert len(hidden.requests) == 1
 
