@@ -178,8 +178,9 @@ def _validate(fields: dict[str, Any]) -> None:
 
 
 def _plain(error: Exception, field: str) -> str:
-    """One printable ASCII line that says what packaging found."""
+    """One printable ASCII line that says what packaging found, and in which field."""
     text = str(error) if isinstance(error, ValueError) else f"{field} cannot be read"
+    text = text if field in text[:200] else f"{field}: {text}"
     return " ".join(_CONTROL.sub(" ", text.encode("ascii", "backslashreplace").decode("ascii")).split())[:200]
 
 
