@@ -21,6 +21,7 @@ import pytest
 
 pytest.register_assert_rewrite(
     "orbitalreg.testing.blob_stores",
+    "orbitalreg.testing.commands",
     "orbitalreg.testing.formats",
     "orbitalreg.testing.pages",
     "orbitalreg.testing.upstreams",
@@ -28,6 +29,7 @@ pytest.register_assert_rewrite(
 
 from orbitalreg.inspection import Inspector  # noqa: E402
 from orbitalreg.testing.blob_stores import BaseBlobStoreContract, RawBlobs, StoreUnderTest  # noqa: E402
+from orbitalreg.testing.commands import BaseCommandsContract, CommandsUnderTest  # noqa: E402
 from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile  # noqa: E402
 from orbitalreg.testing.formats import BaseFormatAdapterContract  # noqa: E402
 
@@ -35,7 +37,9 @@ __all__ = [
     "AdapterUnderTest",
     "BadFile",
     "BaseBlobStoreContract",
+    "BaseCommandsContract",
     "BaseFormatAdapterContract",
+    "CommandsUnderTest",
     "GoodFile",
     "RawBlobs",
     "StoreUnderTest",

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from orbitalreg.testing import BaseBlobStoreContract, BaseFormatAdapterContract
+from orbitalreg.testing import BaseBlobStoreContract, BaseCommandsContract, BaseFormatAdapterContract
 
 HERE = Path(__file__).parent
 FAULTY = HERE / "faulty"
 sys.path.insert(0, str(FAULTY))
 
+import faulty_commands  # noqa: E402
 import faulty_formats  # noqa: E402
 import faulty_stores  # noqa: E402
 
@@ -49,7 +50,7 @@ def _read(file: Path) -> Results:
 
 ALL = {
     f"{module.__name__}_{faulty.__name__}": (expected, module.CONTROL)
-    for module in (faulty_stores, faulty_formats)
+    for module in (faulty_stores, faulty_formats, faulty_commands)
     for faulty, expected in module.FAULTS.items()
 }
 
@@ -64,5 +65,5 @@ def test_a_fault_fails_the_test_that_is_for_it(faulty: str, results: Results) ->
 
 def test_every_test_of_the_contracts_can_fail(results: Results) -> None:
     can_fail = {test for tests in results.values() for test, passed in tests.items() if not passed}
-    contracts = (BaseBlobStoreContract, BaseFormatAdapterContract)
+    contracts = (BaseBlobStoreContract, BaseFormatAdapterContract, BaseCommandsContract)
     assert can_fail == {name for contract in contracts for name in dir(contract) if name.startswith("test_")}

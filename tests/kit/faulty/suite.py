@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import faulty_commands
 import faulty_formats
 import faulty_stores
 import pytest
+import test_commands
 import test_filesystem
 import test_toy
 
@@ -31,7 +33,16 @@ def over_format(adapter: type) -> type:
     return OverFormat
 
 
-for module, over in ((faulty_stores, over_store), (faulty_formats, over_format)):
+def over_commands(commands: type) -> type:
+    class OverCommands(test_commands.TestSound):
+        @pytest.fixture
+        def subject(self) -> Any:
+            return test_commands.commands_of(commands)
+
+    return OverCommands
+
+
+for module, over in ((faulty_stores, over_store), (faulty_formats, over_format), (faulty_commands, over_commands)):
     for faulty in module.FAULTS:
         made = over(faulty)
         made.__name__ = f"Test_{module.__name__}_{faulty.__name__}"
