@@ -11,6 +11,7 @@ from orbitalreg.errors import PluginError
 from orbitalreg.exchanging import ExchangeDesk
 from orbitalreg.failures import FailureLimit
 from orbitalreg.metrics import Metrics
+from orbitalreg.signin import SignIn
 from orbitalreg.web import api, exchange, problems
 from orbitalreg.web.auth import Gate
 from orbitalreg.web.context import AccessLog, RequestContext
@@ -41,7 +42,8 @@ def create_app(
     server = registry.settings.server
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     app.add_middleware(RequestContext(server.trusted_proxies, log or AccessLog(), metrics))
-    app.add_middleware(Gate(registry.accounts, registry.usage, registry.desk, server.metrics_from))
+    sign_in = SignIn(registry.accounts, registry.authenticators, failures, metrics.sign_in_failed)
+    app.add_middleware(Gate(sign_in, registry.usage, registry.desk, server.metrics_from, server.url))
     app.resp_options.default_media_type = "text/plain"
     problems.install(app)
     registry.sources.fetches.observe(metrics)
