@@ -120,7 +120,10 @@ def _file_row(file: FileSummary) -> dict[str, Any]:
 
 
 def _told(origin: dict[str, str] | None) -> str | None:
-    return ", ".join(f"{key} {value}" for key, value in origin.items()) if origin else None
+    """The exchanger's own line, where it wrote one."""
+    if not origin:
+        return None
+    return origin.get("summary") or ", ".join(f"{key} {value}" for key, value in origin.items())
 
 
 def holding(withheld: WithheldSummary) -> str:
