@@ -13,8 +13,8 @@ from pathlib import Path
 
 TREE = Path(__file__).parent.parent
 VERSIONS = ("3.11", "3.12", "3.13")
-TESTS = ("tests/unit", "tests/web", "plugins/plugin_pypi/tests")
-PACKAGES = ("-e", ".", "-e", "plugins/plugin_pypi")
+TESTS = ("tests/unit", "tests/web", "plugins/plugin_pypi/tests", "plugins/plugin_htpasswd/tests")
+PACKAGES = ("-e", ".", "-e", "plugins/plugin_pypi", "-e", "plugins/plugin_htpasswd")
 NEEDED = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "requests", "trustme")
 PARALLEL = ("-n", "auto", "--dist", "loadfile")
 

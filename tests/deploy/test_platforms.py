@@ -10,7 +10,7 @@ import pytest
 
 TREE = Path(__file__).parents[2]
 PAGE = (TREE / "docs" / "reference" / "platforms.md").read_text("utf-8")
-PROJECTS = [TREE / "pyproject.toml", TREE / "plugins" / "plugin_pypi" / "pyproject.toml"]
+PROJECTS = [TREE / "pyproject.toml", *sorted(TREE.glob("plugins/*/pyproject.toml"))]
 PLATFORMS = ["x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "aarch64-apple-darwin", "x86_64-apple-darwin"]
 PYTHONS = re.findall(r"\b3\.\d+\b", PAGE.split("CPython ")[1].split(". ")[0])
 
