@@ -21,6 +21,7 @@ import pytest
 
 pytest.register_assert_rewrite(
     "orbitalreg.testing.blob_stores",
+    "orbitalreg.testing.callers",
     "orbitalreg.testing.formats",
     "orbitalreg.testing.pages",
     "orbitalreg.testing.upstreams",
@@ -28,17 +29,27 @@ pytest.register_assert_rewrite(
 
 from orbitalreg.inspection import Inspector  # noqa: E402
 from orbitalreg.testing.blob_stores import BaseBlobStoreContract, RawBlobs, StoreUnderTest  # noqa: E402
+from orbitalreg.testing.callers import (  # noqa: E402
+    AuthenticatorUnderTest,
+    BaseAuthenticatorContract,
+    BaseTokenExchangerContract,
+    TokenExchangerUnderTest,
+)
 from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile  # noqa: E402
 from orbitalreg.testing.formats import BaseFormatAdapterContract  # noqa: E402
 
 __all__ = [
     "AdapterUnderTest",
+    "AuthenticatorUnderTest",
     "BadFile",
+    "BaseAuthenticatorContract",
     "BaseBlobStoreContract",
     "BaseFormatAdapterContract",
+    "BaseTokenExchangerContract",
     "GoodFile",
     "RawBlobs",
     "StoreUnderTest",
+    "TokenExchangerUnderTest",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import faulty_callers
 import faulty_formats
 import faulty_stores
 import pytest
@@ -12,7 +13,7 @@ settings.load_profile("few")
 
 WANTED = {
     f"Test_{module.__name__}_{faulty.__name__}": [*expected, module.CONTROL]
-    for module in (faulty_stores, faulty_formats)
+    for module in (faulty_stores, faulty_formats, faulty_callers)
     for faulty, expected in module.FAULTS.items()
 }
 
