@@ -47,14 +47,14 @@ def brought(config_file: str | None, own: Mapping[str, click.Command]) -> dict[s
     for name in sorted(plugins.commands.keys() & own.keys()):
         raise PluginError(f"plugin {plugins.commands[name].plugin!r} brings a command {name!r}, which is the host's")
     made = surroundings.commands(settings, plugins)
-    return {name: _with_config(commands.command()) for name, commands in made.items()}
+    return {name: with_config(commands.command()) for name, commands in made.items()}
 
 
-def _with_config(command: click.Command) -> click.Command:
+def with_config(command: click.Command) -> click.Command:
     """`--config` is read here, before the command is made, and is part of its usage."""
     if isinstance(command, click.Group):
         for below in command.commands.values():
-            _with_config(below)
+            with_config(below)
     elif not any("--config" in option.opts for option in command.params):
         command.callback = _without_config(command.callback)
         config_option(command)

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 PACKAGES = {
     "orbitalreg": "orbitalreg",
+    "orbitalreg-htpasswd": "plugins/plugin_htpasswd/orbitalreg_htpasswd",
     "orbitalreg-pypi": "plugins/plugin_pypi/orbitalreg_pypi",
     "orbitalreg-oidc-gitlab": "plugins/plugin_oidc/orbitalreg_oidc_gitlab",
 }

@@ -262,3 +262,22 @@ def test_every_input_of_a_component_is_described_and_used(name: str) -> None:
     component = Component.read(name)
     assert all(declared.get("description") for declared in component.spec.values())
     assert all(f"$[[ inputs.{used} ]]" in component.body for used in component.spec)
+
+
+@pytest.mark.parametrize("name", ["pypi-publish", "pypi-install"])
+def test_the_readme_has_every_input_of_a_component(name: str) -> None:
+    readme = (TREE / "plugins" / "plugin_oidc" / "README.md").read_text("utf-8")
+    table = readme.split(f"<!-- inputs: {name} -->\n")[1].split("<!-- end -->")[0]
+    assert table == inputs_table(Component.read(name))
+
+
+def inputs_table(component: Component) -> str:
+    rows = [
+        f"| `{name}` | {declared.get('type', 'string')} | {_default(declared)} | {declared['description']} |"
+        for name, declared in component.spec.items()
+    ]
+    return "\n".join(["", "| input | type | default | meaning |", "|---|---|---|---|", *rows, "", ""])
+
+
+def _default(declared: dict[str, Any]) -> str:
+    return f"`{json.dumps(declared['default'])}`" if "default" in declared else "must be given"

@@ -42,7 +42,7 @@ class GitLabExchanger(TokenExchanger):
 
     def exchange(self, token: str) -> Exchange | None:
         unverified = tokens.read(token)
-        if not self.knows(unverified.issuer):
+        if unverified is None or not self.knows(unverified.issuer):
             return None
         claims = self.verified(unverified)
         origin = rules.plain_claims(claims)

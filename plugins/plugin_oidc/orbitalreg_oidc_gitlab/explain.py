@@ -20,27 +20,30 @@ class OidcCommands(Commands):
         self._exchanger = GitLabExchanger(surroundings)
 
     def command(self) -> click.Command:
-        return click.Group(
-            self.name, commands=[self._explain()], help="Look at the ID tokens of GitLab jobs.", no_args_is_help=True
-        )
+        explain = explain_command(self._exchanger)
+        return click.Group(self.name, commands=[explain], help="Look at the ID tokens of GitLab jobs.")
 
-    def _explain(self) -> click.Command:
-        @click.command()
-        @click.option(
-            "--token-file", metavar="FILE", required=True, help="A file with the job's ID token; - reads it from stdin."
-        )
-        @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-        def explain(token_file: str, as_json: bool) -> None:
-            """Say whether a token would be taken, which publishers match it, and which claims failed in the others.
 
-            Whether it was used before is not looked at. Exit 1 where it would be refused.
-            """
-            found = explanation(self._exchanger, _text_of(token_file))
-            click.echo(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
-            if found["refused"] is not None or not found["grants"]:
-                raise click.exceptions.Exit(1)
+def explain_command(exchanger: GitLabExchanger | None) -> click.Command:
+    """`explain` over this exchanger; without one there is its help alone."""
 
-        return explain
+    @click.command()
+    @click.option(
+        "--token-file", metavar="FILE", required=True, help="A file with the job's ID token; - reads it from stdin."
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    def explain(token_file: str, as_json: bool) -> None:
+        """Say whether a token would be taken, which publishers match it, and which claims failed in the others.
+
+        Whether it was used before is not looked at. Exit 1 where it would be refused.
+        """
+        assert exchanger is not None
+        found = explanation(exchanger, _text_of(token_file))
+        click.echo(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
+        if found["refused"] is not None or not found["grants"]:
+            raise click.exceptions.Exit(1)
+
+    return explain
 
 
 def explanation(exchanger: GitLabExchanger, text: str) -> dict[str, Any]:
@@ -49,6 +52,8 @@ def explanation(exchanger: GitLabExchanger, text: str) -> dict[str, Any]:
     Raises `ExchangeRefused` where it is no token at all.
     """
     token = tokens.read(text)
+    if token is None:
+        raise ExchangeRefused("what came is no signed token (JWT): write the job's variable into the file as it is")
     claims = rules.plain_claims(token.claims)
     publishers = exchanger.settings.publishers
     judged = [(publisher, rules.failures(publisher, claims)) for publisher in publishers]

@@ -47,22 +47,19 @@ class Unverified:
         return kid
 
 
-def read(text: str) -> Unverified:
-    """`text` taken apart, nothing of it believed. Raises `ExchangeRefused` where it is no JWT."""
+def read(text: str) -> Unverified | None:
+    """`text` taken apart, nothing of it believed; None where it is no JWT."""
     form = _FORM.fullmatch(text) if len(text) <= LONGEST else None
-    if form is None:
-        raise ExchangeRefused("what came is no signed token (JWT): pass on the job's variable as it is")
-    return Unverified(text, _object(form[1], "header"), _object(form[2], "payload"))
+    header, claims = (_object(form[1]), _object(form[2])) if form else (None, None)
+    return None if header is None or claims is None else Unverified(text, header, claims)
 
 
-def _object(part: str, what: str) -> Mapping[str, Any]:
+def _object(part: str) -> Mapping[str, Any] | None:
     try:
         found = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (binascii.Error, ValueError, RecursionError) as error:
-        raise ExchangeRefused(f"the token's {what} cannot be read: it is no JSON") from error
-    if not isinstance(found, dict):
-        raise ExchangeRefused(f"the token's {what} is no JSON object")
-    return found
+    except (binascii.Error, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def check_header(token: Unverified) -> None:

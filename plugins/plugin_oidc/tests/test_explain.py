@@ -105,7 +105,7 @@ def test_from_stdin(explain: Explain, gitlab: FakeGitLab) -> None:
     ("options", "says"),
     [
         (["--token-file", "absent"], "orbitalreg: absent cannot be read: No such file or directory"),
-        (["--token-file", "orbitalreg.toml"], "orbitalreg: what came is no signed token (JWT): pass on the job's"),
+        (["--token-file", "orbitalreg.toml"], "orbitalreg: what came is no signed token (JWT): write the job's"),
     ],
 )
 def test_no_token_at_all(explain: Explain, gitlab: FakeGitLab, options: list[str], says: str) -> None:

@@ -105,14 +105,11 @@ def test_what_is_nested_or_long_without_end(exchanger: GitLabExchanger, gitlab: 
     header, _, signature = gitlab.token().split(".")
     for length in (5_000, 40_000, 400_000):
         nested = base64.urlsafe_b64encode((deep * length).encode()).rstrip(b"=").decode()
-        with pytest.raises(ExchangeRefused):
-            exchanger.exchange(f"{header}.{nested}.{signature}")
-        with pytest.raises(ExchangeRefused):
-            exchanger.exchange(f"{nested}.{encoded({'iss': gitlab.url})}.{signature}")
+        assert exchanger.exchange(f"{header}.{nested}.{signature}") is None
+        assert exchanger.exchange(f"{nested}.{encoded({'iss': gitlab.url})}.{signature}") is None
 
 
 def test_a_number_that_is_too_long_to_be_read(exchanger: GitLabExchanger, gitlab: FakeGitLab) -> None:
     header, _, signature = gitlab.token().split(".")
     payload = base64.urlsafe_b64encode(f'{{"iss": "{gitlab.url}", "exp": {"9" * 9000}}}'.encode()).decode().rstrip("=")
-    with pytest.raises(ExchangeRefused, match="cannot be read"):
-        exchanger.exchange(f"{header}.{payload}.{signature}")
+    assert exchanger.exchange(f"{header}.{payload}.{signature}") is None

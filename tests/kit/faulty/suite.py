@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import faulty_callers
 import faulty_commands
 import faulty_formats
 import faulty_stores
@@ -10,6 +11,10 @@ import pytest
 import test_commands
 import test_filesystem
 import test_toy
+import test_toy_signin
+
+from orbitalreg.interfaces import Authenticator
+from orbitalreg.testing import BaseAuthenticatorContract, BaseTokenExchangerContract
 
 pytest_plugins = ["orbitalreg.testing"]
 
@@ -42,7 +47,27 @@ def over_commands(commands: type) -> type:
     return OverCommands
 
 
-for module, over in ((faulty_stores, over_store), (faulty_formats, over_format), (faulty_commands, over_commands)):
+def over_caller(caller: type) -> type:
+    contract, material = (
+        (BaseAuthenticatorContract, test_toy_signin.words)
+        if issubclass(caller, Authenticator)
+        else (BaseTokenExchangerContract, test_toy_signin.signed)
+    )
+
+    class OverCaller(contract):  # type: ignore[misc, valid-type]
+        @pytest.fixture
+        def subject(self, tmp_path: Path) -> Any:
+            return material(caller, tmp_path)
+
+    return OverCaller
+
+
+for module, over in (
+    (faulty_stores, over_store),
+    (faulty_formats, over_format),
+    (faulty_callers, over_caller),
+    (faulty_commands, over_commands),
+):
     for faulty in module.FAULTS:
         made = over(faulty)
         made.__name__ = f"Test_{module.__name__}_{faulty.__name__}"
