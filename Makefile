@@ -2,14 +2,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PROJECTS := pyproject.toml plugins/plugin_pypi/pyproject.toml
+PROJECTS := pyproject.toml plugins/plugin_pypi/pyproject.toml plugins/plugin_htpasswd/pyproject.toml plugins/plugin_oidc/pyproject.toml
 PYTEST := $(BIN)/python -m pytest
 # As many at a time as there are cores here; each file by one of them, so that it starts its server once.
 PARALLEL := -n auto --dist loadfile
 DAILY := tests/e2e/test_clients.py
 STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py
 KINDS := $(wildcard plugins/plugin_pypi/tests/test_conformance_*.py) plugins/plugin_pypi/tests/test_json_api.py
-CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi
+CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi plugins/plugin_htpasswd/orbitalreg_htpasswd plugins/plugin_oidc/orbitalreg_oidc_gitlab
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-e2e test-api test-clients test-upstreams test-pythons test-deploy stress check format lint types layers docs crash soak soak-short bench bench-smoke clean
@@ -20,7 +20,7 @@ help:  ## what there is to make
 $(BIN)/orbitalreg: $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit("OrbitalReg needs Python 3.11 or later; try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -e plugins/plugin_pypi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -e plugins/plugin_pypi -e plugins/plugin_htpasswd -e 'plugins/plugin_oidc[registry]'
 	@touch $@
 
 $(BIN)/.developer: $(BIN)/orbitalreg requirements-dev.txt
@@ -31,7 +31,7 @@ serve: $(BIN)/orbitalreg  ## a running server on the embedded default, in this f
 	@$(BIN)/orbitalreg serve
 
 test: $(BIN)/.developer  ## the tests of every day: under three minutes
-	$(PYTEST) $(PARALLEL) tests/unit tests/web tests/kit plugins/plugin_pypi/tests
+	$(PYTEST) $(PARALLEL) tests/unit tests/web tests/kit plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests plugins/plugin_oidc/tests
 	$(PYTEST) $(DAILY)
 
 test-e2e: $(BIN)/.developer  ## several processes, faults of the disk and of upstreams, cold files

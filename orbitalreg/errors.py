@@ -54,6 +54,13 @@ class Unauthenticated(OrbitalError):
     """No credentials where some are needed, or credentials that are wrong."""
 
 
+class WrongPassword(Unauthenticated):
+    """A user name and a password that do not go together. The text does not say whether there is such a user."""
+
+    def __init__(self) -> None:
+        super().__init__("the user name or the password is wrong; with a token the user name is __token__")
+
+
 class TooManyFailures(Unauthenticated):
     """The last of many failed attempts from one address at one account. `retry_after` are seconds."""
 

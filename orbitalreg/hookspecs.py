@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from orbitalreg.interfaces import Authenticator, BlobStore, FormatAdapter, TokenExchanger
+from orbitalreg.interfaces import Authenticator, BlobStore, Commands, FormatAdapter, TokenExchanger
 
 GROUP = "orbitalreg"
 
@@ -33,3 +33,8 @@ def authenticators() -> Sequence[type[Authenticator]]:  # type: ignore[empty-bod
 @hookspec
 def token_exchangers() -> Sequence[type[TokenExchanger]]:  # type: ignore[empty-body]
     """Those that turn signed tokens of others into short-lived ones of this registry."""
+
+
+@hookspec
+def commands() -> Sequence[type[Commands]]:  # type: ignore[empty-body]
+    """The commands that this plugin adds to `orbitalreg`. The class's `name` is the word after `orbitalreg`."""

@@ -22,7 +22,7 @@ REMEMBERED = 4096
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Whom a token stood for at one revision of identities."""
+    """Whom a token, or a user's name, stood for at one revision of identities."""
 
     revision: int
     identity: Identity
@@ -42,6 +42,7 @@ class Accounts:
         self._catalog = catalog
         self._max_lifetime = max_lifetime
         self._known: dict[bytes, _Known] = {}
+        self._users: dict[str, _Known] = {}
         self._salt = secrets.token_bytes(32)
         self.rights = rights or Rights()
 
@@ -77,8 +78,18 @@ class Accounts:
 
     def user(self, name: str) -> Identity:
         """The user of this name, who is known by something else than a token. Raises `Unauthenticated`."""
-        principal = _principal("user", name)
         db = self._catalog.read()
+        revision = accounts.identity_revision(db)
+        known = self._users.get(name)
+        if known is None or known.revision != revision:
+            known = _Known(revision, self._look_up_user(db, name), name, None)
+            if len(self._users) >= REMEMBERED:
+                self._users.clear()
+            self._users[name] = known
+        return known.identity
+
+    def _look_up_user(self, db: Database, name: str) -> Identity:
+        principal = _principal("user", name)
         row = accounts.account(db, principal)
         if row is not None and row.disabled_at is not None:
             raise Unauthenticated(f"the account {principal} is disabled; ask who runs this registry")

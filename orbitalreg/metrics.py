@@ -56,6 +56,12 @@ class Metrics:
         self._received = Counter("orbitalreg_received_bytes", "Bytes of published files.", registry=registry)
         self._sent = Counter("orbitalreg_sent_bytes", "Bytes of answers.", registry=registry)
         self._failures = Counter("orbitalreg_failures", "What was refused or failed.", ["kind"], registry=registry)
+        self._failed_sign_ins = Counter(
+            "orbitalreg_failed_sign_ins",
+            "Credentials that were wrong: a token, those of an authenticator by its name, or an exchange.",
+            ["kind"],
+            registry=registry,
+        )
         self._fetched = Counter("orbitalreg_fetched_files", "Files fetched from upstreams.", registry=registry)
         self._fetched_bytes = Counter("orbitalreg_fetched_bytes", "Bytes of fetched files.", registry=registry)
         self._fetch_failures = Counter(
@@ -101,6 +107,10 @@ class Metrics:
     def failed(self, kind: str) -> None:
         """One refusal or failure, by the name of its error."""
         self._failures.labels(kind).inc()
+
+    def sign_in_failed(self, kind: str) -> None:
+        """One caller whose credentials were wrong: `token`, `exchange`, or an authenticator's name."""
+        self._failed_sign_ins.labels(kind).inc()
 
     def fetched(self, size: int) -> None:
         """One file that came from an upstream, whole and right."""

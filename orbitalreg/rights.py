@@ -3,6 +3,7 @@
 A *principal* is whom a grant is given to: `user:NAME`, `service:NAME` or `group:NAME`.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from orbitalreg.config import Settings
 from orbitalreg.errors import InvalidName
 from orbitalreg.interfaces import TokenExchanger
 from orbitalreg.model import Grant, valid_name
+
+_log = logging.getLogger(__name__)
 
 PRINCIPALS = ("user", "service", "group")
 
@@ -47,13 +50,22 @@ class Rights:
         """Everything that `account` has now, its groups' grants included; `origin` is that of an exchanged token."""
         kind = account.partition(":")[0]
         if kind not in PRINCIPALS:
-            exchanger = self.exchangers.get(kind)
-            return exchanger.grants(origin or {}) if exchanger is not None else ()
+            return self._exchanged(kind, origin or {})
         principals = (account, *self.groups_of(account))
         found = dict.fromkeys(accounts.grants_of(db, principals))
         for principal in principals:
             found.update(dict.fromkeys(self.configured.get(principal, ())))
         return tuple(found)
+
+    def _exchanged(self, kind: str, origin: Mapping[str, str]) -> tuple[Grant, ...]:
+        exchanger = self.exchangers.get(kind)
+        if exchanger is None:
+            return ()
+        try:
+            return tuple(exchanger.grants(origin))
+        except Exception:  # foreign code: whatever it raises, nobody has a right by it
+            _log.exception("token exchanger %s failed; its tokens have no rights", kind)
+            return ()
 
     def groups_of(self, account: str) -> Iterator[str]:
         """The groups of a user, as principals."""

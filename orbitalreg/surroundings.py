@@ -1,4 +1,4 @@
-"""Makes the instances of plugins that know callers, and what each is handed."""
+"""Makes the instances of plugins that know callers or bring commands, and what each is handed."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import TypeVar
 from orbitalreg import upstream
 from orbitalreg.config import Settings
 from orbitalreg.errors import ConfigError, InvalidName, PluginError, UpstreamFailed
-from orbitalreg.interfaces import Authenticator, HttpClient, Surroundings, TokenExchanger
+from orbitalreg.interfaces import Authenticator, Commands, HttpClient, Surroundings, TokenExchanger
 from orbitalreg.plugins import Brought, Plugins
 
-T = TypeVar("T", Authenticator, TokenExchanger)
+T = TypeVar("T", Authenticator, TokenExchanger, Commands)
 
 
 class ServerClient:
@@ -50,6 +50,11 @@ def exchangers(settings: Settings, plugins: Plugins) -> Mapping[str, TokenExchan
         told = ", ".join(f"{name}: {audience!r}" for audience, name in audiences.items())
         raise ConfigError([f"plugins: token exchangers must have one audience between them; found {told}"])
     return made
+
+
+def commands(settings: Settings, plugins: Plugins) -> Mapping[str, Commands]:
+    """By name, in the order of the names. Raises `ConfigError`, `PluginError`."""
+    return _instances(settings, plugins.commands)
 
 
 def _instances(settings: Settings, brought: Mapping[str, Brought[T]]) -> dict[str, T]:

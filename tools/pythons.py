@@ -13,8 +13,9 @@ from pathlib import Path
 
 TREE = Path(__file__).parent.parent
 VERSIONS = ("3.11", "3.12", "3.13")
-TESTS = ("tests/unit", "tests/web", "plugins/plugin_pypi/tests")
-PACKAGES = ("-e", ".", "-e", "plugins/plugin_pypi")
+PLUGINS = ("plugins/plugin_pypi", "plugins/plugin_htpasswd", "plugins/plugin_oidc")
+TESTS = ("tests/unit", "tests/web", *(f"{plugin}/tests" for plugin in PLUGINS))
+PACKAGES = ("-e", ".", "-e", PLUGINS[0], "-e", PLUGINS[1], "-e", f"{PLUGINS[2]}[registry]")
 NEEDED = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "requests", "trustme")
 PARALLEL = ("-n", "auto", "--dist", "loadfile")
 

@@ -4,7 +4,9 @@ python tools/reference.py        rewrites docs/reference/*.md between their mark
 """
 
 import json
+import os
 import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from orbitalreg_oidc_gitlab import settings as oidc_settings
+from orbitalreg_oidc_gitlab.explain import explain_command
 from pydantic import BaseModel
 
 from orbitalreg import config
 from orbitalreg.assembly import assemble
-from orbitalreg.cli import main
+from orbitalreg.cli import extensions, main
 from orbitalreg.model import Kind
 from orbitalreg.web import api
 
@@ -186,6 +190,28 @@ def _kind(schema: dict[str, Any]) -> str:
     return {"date-time": "time", "date": "day"}.get(schema.get("format", ""), str(schema["type"]))
 
 
+def oidc_explain() -> str:
+    """The help of the plugin's command, as that of the host's."""
+    command = extensions.with_config(explain_command(None))
+    text = command.get_help(click.Context(command, info_name="orbitalreg oidc explain", terminal_width=100))
+    return f"\n```text\n{text.rstrip()}\n```\n\n"
+
+
+def oidc_job() -> str:
+    """The help of the command that a job runs, as a terminal of 100 columns shows it."""
+    shown = [
+        subprocess.run(
+            [sys.executable, "-m", "orbitalreg_oidc_gitlab", command, "--help"],
+            env=os.environ | {"COLUMNS": "102"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for command in ("token", "burn")
+    ]
+    return "\n" + "\n".join(f"```text\n{text.rstrip()}\n```\n" for text in shown) + "\n"
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "server": lambda: settings_table(config.ServerSettings),
     "data": lambda: settings_table(config.DataSettings),
@@ -197,6 +223,11 @@ GENERATED: dict[str, Callable[[], str]] = {
     "virtual": lambda: settings_table(config.RepositorySettings, (Kind.VIRTUAL,)),
     "reading": lambda: settings_table(config.RepositorySettings, (Kind.REMOTE, Kind.VIRTUAL)),
     "commands": commands,
+    "oidc-gitlab": lambda: settings_table(oidc_settings.PluginSettings),
+    "oidc-gitlab-issuers": lambda: settings_table(oidc_settings.IssuerSettings),
+    "oidc-gitlab-publishers": lambda: settings_table(oidc_settings.PublisherSettings),
+    "oidc-explain": oidc_explain,
+    "oidc-job": oidc_job,
     "routes": routes,
     "shapes": shapes,
 }

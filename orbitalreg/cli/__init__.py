@@ -4,10 +4,10 @@ import click
 
 from orbitalreg import __version__
 from orbitalreg.cli import packages, serve, setup, sources, tokens
-from orbitalreg.cli.common import Group
+from orbitalreg.cli.extensions import ExtensibleGroup
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=ExtensibleGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="orbitalreg")
 def main() -> None:
     """A self-hosted registry for teams that publish and install packages."""

@@ -86,7 +86,10 @@ def show(package: str, config_file: str | None, server: str | None, as_json: boo
         keys.append("from")
     if any(file.withheld for file in chosen):
         keys.append("withheld")
-    print_rows([{key: row[key] for key in keys} for row in shown["files"]], False, "no such version is here")
+    if any(file.published_from for file in chosen):
+        keys.append("published from")
+    rows = [{**row, "published from": _told(row["published_from"])} for row in shown["files"]]
+    print_rows([{key: row[key] for key in keys} for row in rows], False, "no such version is here")
 
 
 def _files(registry: Backend, named: Named, package: PackageDetail) -> list[FileSummary]:
@@ -107,12 +110,20 @@ def _file_row(file: FileSummary) -> dict[str, Any]:
         "sha256": file.sha256,
         "published": to_the_second(file.published_at),
         "by": file.published_by,
+        "published_from": file.published_from,
         "downloads": file.downloads,
         "yanked": file.yanked if file.yanked is None else file.yanked or "yes",
         "requirements": file.requirements,
         "from": file.repository,
         "withheld": file.withheld and holding(file.withheld),
     }
+
+
+def _told(origin: dict[str, str] | None) -> str | None:
+    """The exchanger's own line, where it wrote one."""
+    if not origin:
+        return None
+    return origin.get("summary") or ", ".join(f"{key} {value}" for key, value in origin.items())
 
 
 def holding(withheld: WithheldSummary) -> str:

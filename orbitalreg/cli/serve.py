@@ -13,6 +13,7 @@ from orbitalreg import config, metrics
 from orbitalreg.assembly import Registry, assemble, read_settings
 from orbitalreg.cli.common import config_option, json_option, local_actor
 from orbitalreg.errors import ConfigError
+from orbitalreg.failures import FailureLimit
 from orbitalreg.model import Grant, Right
 from orbitalreg.serving import Server, authority, bind, install_signals, supervise
 from orbitalreg.web.app import create_app
@@ -40,18 +41,22 @@ def serve(config_file: str | None, listen: str | None, processes: int, as_json: 
     url = f"http://{authority(*listener.getsockname()[:2])}"
     _welcome(registry, url, config.find_file(config_file))
 
+    failures = FailureLimit()
+
     def say_ready() -> None:
         click.echo(json.dumps({"listening": url}) if as_json else f"orbitalreg: listening on {url}")
 
     if processes == 1:
-        _serve(registry, listener, config_file, say_ready)
+        _serve(registry, listener, config_file, failures, say_ready)
     else:
         registry.close()
         registry.catalog.close()  # no connection may cross a fork
         metrics.share(registry.settings.data.path / "metrics")
         supervise(
             processes,
-            lambda ready: _serve(assemble(read_settings(config_file)), listener, config_file, ready, supervised=True),
+            lambda ready: _serve(
+                assemble(read_settings(config_file)), listener, config_file, failures, ready, supervised=True
+            ),
             say_ready,
             listener.close,
         )
@@ -61,14 +66,15 @@ def _serve(
     registry: Registry,
     listener: socket.socket,
     config_file: str | None,
+    failures: FailureLimit,
     ready: Callable[[], None],
     supervised: bool = False,
 ) -> None:
     """Serve in this process until a signal ends it."""
     counts = metrics.Metrics()
-    running = _Running(registry, counts, config_file)
+    running = _Running(registry, counts, failures, config_file)
     server = Server(
-        create_app(registry, counts),
+        create_app(registry, counts, failures=failures),
         listener=listener,
         spool=registry.settings.data.path / "spool",
         threads=registry.settings.server.threads,
@@ -83,9 +89,12 @@ def _serve(
 class _Running:
     """The registry that is served now."""
 
-    def __init__(self, registry: Registry, counts: metrics.Metrics, config_file: str | None) -> None:
+    def __init__(
+        self, registry: Registry, counts: metrics.Metrics, failures: FailureLimit, config_file: str | None
+    ) -> None:
         self.registry = registry
         self._counts = counts
+        self._failures = failures
         self._config_file = config_file
 
     def reload(self, server: Server) -> None:
@@ -99,7 +108,7 @@ class _Running:
         if registry.settings.data.path.resolve() != self.registry.settings.data.path.resolve():
             logger.error("reload refused: data.path: cannot change while the server runs; restart it")
             return registry.close()
-        server.application = create_app(registry, self._counts)
+        server.application = create_app(registry, self._counts, failures=self._failures)
         server.max_body = registry.settings.server.max_upload + FORM_ALLOWANCE
         former, self.registry = self.registry, registry
         former.close()

@@ -8,7 +8,7 @@ from orbitalreg.config.loading import DEFAULT_FILE, ENVIRONMENT, find_file, from
 from orbitalreg.config.people import GrantSettings, TokenSettings
 from orbitalreg.config.repositories import DEFAULT_PROJECT, ProjectSettings, RepositorySettings, keys_by_kind
 from orbitalreg.config.settings import DataSettings, ServerSettings, Settings, StorageSettings
-from orbitalreg.config.values import Network, parse_duration, parse_listen, parse_size, within
+from orbitalreg.config.values import Network, parse_duration, parse_listen, parse_network, parse_size, within
 
 __all__ = [
     "DEFAULT_FILE",
@@ -29,6 +29,7 @@ __all__ = [
     "load",
     "parse_duration",
     "parse_listen",
+    "parse_network",
     "parse_size",
     "within",
 ]

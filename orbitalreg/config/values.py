@@ -70,7 +70,8 @@ def _origin(text: Any) -> str:
     return text.rstrip("/")
 
 
-def _network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def parse_network(text: Any) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """An address, or a network as `10.0.0.0/8`. Raises `ValueError`, `TypeError`."""
     if not isinstance(text, str):  # a number would be taken for an address
         raise TypeError(text)
     return ipaddress.ip_network(text)
@@ -83,7 +84,7 @@ PublicUrl = Annotated[str, checked(_public_url, 'an address such as "https://orb
 OriginUrl = Annotated[str, checked(_origin, 'a scheme and a host such as "https://files.example.com"')]
 Network = Annotated[
     ipaddress.IPv4Network | ipaddress.IPv6Network,
-    checked(_network, 'an address or network such as "127.0.0.1" or "10.0.0.0/8"'),
+    checked(parse_network, 'an address or network such as "127.0.0.1" or "10.0.0.0/8"'),
 ]
 NameKey = Annotated[
     str, checked(lambda text: valid_name(text, "name"), "a name of a-z, 0-9, '.', '_' and '-', at most 64 long")

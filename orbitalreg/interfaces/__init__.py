@@ -1,5 +1,6 @@
 """What a plugin implements, and what the host hands to it."""
 
+from orbitalreg.interfaces.commands import Commands
 from orbitalreg.interfaces.formats import (
     DIGESTS,
     Answer,
@@ -36,6 +37,7 @@ __all__ = [
     "Authenticator",
     "BlobStore",
     "Clients",
+    "Commands",
     "Credentials",
     "DetailPage",
     "Exchange",

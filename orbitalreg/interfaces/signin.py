@@ -88,6 +88,7 @@ class Exchange:
     `<exchanger>:<subject>`. `replay_key` is what this very token has alone, and may be forgotten after `replay_until`.
     A second exchange of it is refused, unless it comes from the same `holder` (a job, for which such a token lasts);
     without a `holder` there is never a second. `origin` says where the token comes from, for people and the audit log.
+    Its `summary`, where there is one, is a line for people: `acme/my-lib, job 123, commit abc, protected ref v1.2`.
     """
 
     subject: str

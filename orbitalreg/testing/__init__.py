@@ -21,6 +21,8 @@ import pytest
 
 pytest.register_assert_rewrite(
     "orbitalreg.testing.blob_stores",
+    "orbitalreg.testing.callers",
+    "orbitalreg.testing.commands",
     "orbitalreg.testing.formats",
     "orbitalreg.testing.pages",
     "orbitalreg.testing.upstreams",
@@ -28,17 +30,30 @@ pytest.register_assert_rewrite(
 
 from orbitalreg.inspection import Inspector  # noqa: E402
 from orbitalreg.testing.blob_stores import BaseBlobStoreContract, RawBlobs, StoreUnderTest  # noqa: E402
+from orbitalreg.testing.callers import (  # noqa: E402
+    AuthenticatorUnderTest,
+    BaseAuthenticatorContract,
+    BaseTokenExchangerContract,
+    TokenExchangerUnderTest,
+)
+from orbitalreg.testing.commands import BaseCommandsContract, CommandsUnderTest  # noqa: E402
 from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile  # noqa: E402
 from orbitalreg.testing.formats import BaseFormatAdapterContract  # noqa: E402
 
 __all__ = [
     "AdapterUnderTest",
+    "AuthenticatorUnderTest",
     "BadFile",
+    "BaseAuthenticatorContract",
     "BaseBlobStoreContract",
+    "BaseCommandsContract",
     "BaseFormatAdapterContract",
+    "BaseTokenExchangerContract",
+    "CommandsUnderTest",
     "GoodFile",
     "RawBlobs",
     "StoreUnderTest",
+    "TokenExchangerUnderTest",
 ]
 
 

@@ -8,8 +8,11 @@ import falcon
 
 from orbitalreg.assembly import Registry
 from orbitalreg.errors import PluginError
+from orbitalreg.exchanging import ExchangeDesk
+from orbitalreg.failures import FailureLimit
 from orbitalreg.metrics import Metrics
-from orbitalreg.web import api, problems
+from orbitalreg.signin import SignIn
+from orbitalreg.web import api, exchange, problems
 from orbitalreg.web.auth import Gate
 from orbitalreg.web.context import AccessLog, RequestContext
 from orbitalreg.web.formats import PATH_AS_SENT, mounts
@@ -24,26 +27,35 @@ _SLASHES = re.compile(r"/{2,}")
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-def create_app(registry: Registry, metrics: Metrics | None = None, log: AccessLog | None = None) -> WSGIApplication:
+def create_app(
+    registry: Registry,
+    metrics: Metrics | None = None,
+    log: AccessLog | None = None,
+    failures: FailureLimit | None = None,
+) -> WSGIApplication:
     """The WSGI application over one registry. Raises `PluginError` for a route without a right.
 
-    `metrics` are the process's own, which outlive a reload.
+    `metrics` are the process's own, and `failures` those of all processes; both outlive a reload.
     """
     metrics = metrics or Metrics()
+    failures = failures or FailureLimit()
     server = registry.settings.server
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     app.add_middleware(RequestContext(server.trusted_proxies, log or AccessLog(), metrics))
-    app.add_middleware(Gate(registry.accounts, registry.usage, registry.desk, server.metrics_from))
+    sign_in = SignIn(registry.accounts, registry.authenticators, failures, metrics.sign_in_failed)
+    app.add_middleware(Gate(sign_in, registry.usage, registry.desk, server.metrics_from, server.url))
     app.resp_options.default_media_type = "text/plain"
     problems.install(app)
     registry.sources.fetches.observe(metrics)
     registry.sources.relay.listener = metrics
+    desk = _exchange_desk(registry, failures, metrics)
     presenter = Presenter(PageCache(), registry.usage, metrics)
     routes: list[tuple[str, Any]] = [
         ("/", Home(registry)),
         ("/healthz", Health()),
         ("/readyz", Readiness(registry.catalog, registry.desk)),
         ("/metrics", Exposition(registry.catalog, registry.store, metrics)),
+        *exchange.routes(desk, registry),
         *api.routes(registry),
         *((mount.template, mount.resource) for mount in mounts(registry, presenter, metrics)),
     ]
@@ -59,3 +71,14 @@ def create_app(registry: Registry, metrics: Metrics | None = None, log: AccessLo
         return app(environ, start_response)
 
     return application
+
+
+def _exchange_desk(registry: Registry, failures: FailureLimit, metrics: Metrics) -> ExchangeDesk:
+    return ExchangeDesk(
+        registry.catalog,
+        registry.accounts,
+        registry.exchangers,
+        registry.settings.tokens.exchanged_lifetime,
+        failures,
+        lambda: metrics.sign_in_failed("exchange"),
+    )

@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import falcon
 
 from orbitalreg.config import Network, within
 from orbitalreg.errors import Forbidden, NotFound, TooLarge, Unauthenticated
-from orbitalreg.identity import Accounts
+from orbitalreg.interfaces import Credentials
 from orbitalreg.model import ANONYMOUS, Actor, Address, Identity, Repository, Right
 from orbitalreg.publishing import Desk
 from orbitalreg.serving.admission import ADMISSION_KEY
 from orbitalreg.serving.limits import ASK_ABOVE
+from orbitalreg.signin import SignIn
 from orbitalreg.usage import UsageRecorder
 
 FORM_ALLOWANCE = 32 << 20  # what an upload's form may hold beside its file
@@ -83,9 +85,17 @@ class GuardedResource(Protocol):
 class Gate:
     """Falcon middleware: authenticates, authorises, and judges from the head alone whether a body may come in."""
 
-    def __init__(self, accounts: Accounts, usage: UsageRecorder, desk: Desk, monitors: Sequence[Network] = ()) -> None:
-        """`monitors` are the addresses that may see the metrics without a token."""
-        self._accounts = accounts
+    def __init__(
+        self,
+        sign_in: SignIn,
+        usage: UsageRecorder,
+        desk: Desk,
+        monitors: Sequence[Network] = (),
+        url: str | None = None,
+    ) -> None:
+        """`monitors` are the addresses that may see the metrics without a token; `url` is the server's own."""
+        self._sign_in = sign_in
+        self._host = _host(url) if url else None
         self._usage = usage
         self._desk = desk
         self._monitors = monitors
@@ -97,6 +107,8 @@ class Gate:
         if right is None:
             return
         identity = req.context.identity = ANONYMOUS if right is Access.OPEN else self._identify(req)
+        if req.method in WRITES and not identity.is_anonymous and self._is_foreign(req):
+            raise Forbidden("a page of another site sent this with your browser; nothing was done")
         if isinstance(right, Right):
             target = req.context.target = _addressed(resource.target(params), right)
             authorize(identity, right, target)
@@ -118,15 +130,24 @@ class Gate:
 
     def _identify(self, req: falcon.Request) -> Identity:
         header = req.env.get("HTTP_AUTHORIZATION")
-        if not header:
+        if not header and not self._sign_in.authenticators:
             return ANONYMOUS
-        user, secret = credentials(header)
-        if not user and not secret:
-            return ANONYMOUS
-        identity = self._accounts.authenticate(user, secret)
+        identity = self._sign_in.identify(_shown(req, *_read(header, bool(self._sign_in.authenticators))))
         if identity.token_id is not None:
             self._usage.used(identity.token_id)
+        elif identity.is_anonymous and header:
+            credentials(header)  # of a scheme that nobody here knows
         return identity
+
+    def _is_foreign(self, req: falcon.Request) -> bool:
+        """Whether a browser says that it was sent here from another site; programs do not say whence.
+
+        A browser keeps a password, or is known at the proxy before this server: it is signed in wherever it comes from.
+        """
+        site, origin = req.env.get("HTTP_SEC_FETCH_SITE"), req.env.get("HTTP_ORIGIN")
+        if site is not None:
+            return site.strip().lower() not in ("same-origin", "none")
+        return origin is not None and _host(origin) not in (_host(f"//{req.netloc}"), self._host)
 
     def _judge_body(self, req: falcon.Request, resp: falcon.Response, limit: int) -> None:
         length = req.content_length or 0
@@ -172,6 +193,38 @@ def credentials(header: str) -> tuple[str | None, str]:
     if not colon:
         raise Unauthenticated("the Authorization header is broken: it must be base64 of USER:TOKEN")
     return user, secret
+
+
+def _read(header: str | None, others: bool) -> tuple[str | None, str | None]:
+    """User and secret, both None where nobody is named.
+
+    With `others` that may know the caller by something else, a header that cannot be read says nothing. Raises
+    `Unauthenticated`.
+    """
+    if not header:
+        return None, None
+    try:
+        user, secret = credentials(header)
+    except Unauthenticated:
+        if others:
+            return None, None
+        raise
+    return (user, secret) if user or secret else (None, None)
+
+
+def _shown(req: falcon.Request, user: str | None, secret: str | None) -> Credentials:
+    headers = {key[5:].replace("_", "-").lower(): value for key, value in req.env.items() if key.startswith("HTTP_")}
+    return Credentials(user, secret, headers, req.env.get("REMOTE_ADDR", ""), req.context.remote_addr)
+
+
+def _host(url: str) -> str:
+    """Host and port as browsers write them: none that the scheme implies."""
+    try:
+        parts = urlsplit(url.lower())
+        port = "" if parts.port in (None, 80, 443) else f":{parts.port}"
+        return f"{parts.hostname}{port}"
+    except ValueError:
+        return ""
 
 
 def authorize(identity: Identity, right: Right, target: Target | ProjectTarget) -> None:

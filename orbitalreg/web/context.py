@@ -101,6 +101,8 @@ class AccessLog:
             "from": req.context.remote_addr,
             "agent": req.env.get("HTTP_USER_AGENT", "")[:120],
         }
+        if identity is not None and identity.origin is not None:
+            line["origin"] = dict(identity.origin)
         if status >= 400:
             line["reason"] = str(resp.status)[4:]
         self._stream.write(json.dumps(line, separators=(",", ":")) + "\n")

@@ -16,6 +16,8 @@ PROBLEM_JSON = "application/problem+json"
 REASON_LENGTH = 300
 API = "/api/"
 """Below this path every refusal is a problem document, asked for or not."""
+EXCHANGE = "/_/oidc/"
+"""Below this path a refusal is what clients of an exchange expect."""
 
 TABLE: tuple[tuple[type[errors.OrbitalError], HTTPStatus], ...] = (
     (errors.UploadRefused, HTTPStatus.BAD_REQUEST),
@@ -65,7 +67,7 @@ def _known(req: falcon.Request, resp: falcon.Response, error: Exception, _: obje
         resp.set_header("Retry-After", str(seconds))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s %s failed: %s", req.method, req.path, error)
-    answer(req, resp, status, error.public)
+    answer(req, resp, status, error.public, error.code if isinstance(error, errors.ExchangeRefused) else None)
 
 
 def _retry_after(error: errors.OrbitalError, status: HTTPStatus) -> int | None:
@@ -97,8 +99,13 @@ def _unexpected(req: falcon.Request, resp: falcon.Response, error: Exception, _:
     answer(req, resp, HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed; its log says why")
 
 
-def answer(req: falcon.Request, resp: falcon.Response, status: HTTPStatus, detail: str) -> None:
-    """One refusal: in the status line, and in the body as text or, in the API and where asked for, as RFC 9457 JSON."""
+def answer(
+    req: falcon.Request, resp: falcon.Response, status: HTTPStatus, detail: str, code: str | None = None
+) -> None:
+    """One refusal: in the status line, and in the body as text or, in the API and where asked for, as RFC 9457 JSON.
+
+    `code` is what an exchange calls it, where not by its status.
+    """
     flat = one_line(detail)
     for name in ("Content-Encoding", "Content-Range", "Accept-Ranges", "ETag", "Vary", "Content-Length"):
         resp.delete_header(name)  # of the answer that was being made
@@ -106,7 +113,10 @@ def answer(req: falcon.Request, resp: falcon.Response, status: HTTPStatus, detai
     resp.status = f"{status.value} {flat[:REASON_LENGTH]}"
     resp.set_header("Cache-Control", "no-store")
     resp.set_header("X-Content-Type-Options", "nosniff")
-    if req.path.startswith(API) or PROBLEM_JSON in (req.get_header("Accept") or ""):
+    if req.path.startswith(EXCHANGE):
+        resp.content_type = "application/json"
+        resp.data = json.dumps(_refused_exchange(code or status.phrase.lower().replace(" ", "-"), flat)).encode()
+    elif req.path.startswith(API) or PROBLEM_JSON in (req.get_header("Accept") or ""):
         resp.content_type = PROBLEM_JSON
         resp.data = json.dumps(problem(status, detail, req.context.request_id)).encode()
     else:
@@ -118,6 +128,10 @@ def problem(status: HTTPStatus, detail: str, request_id: str) -> dict[str, objec
     """The members of RFC 9457; `request` is our own, and names the line in the log."""
     said = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
     return {**said, "request": request_id}
+
+
+def _refused_exchange(code: str, description: str) -> dict[str, object]:
+    return {"message": "Token request failed", "errors": [{"code": code, "description": description}]}
 
 
 def one_line(text: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 TREE = Path(__file__).parents[2]
 PAGE = (TREE / "docs" / "reference" / "platforms.md").read_text("utf-8")
-PROJECTS = [TREE / "pyproject.toml", TREE / "plugins" / "plugin_pypi" / "pyproject.toml"]
+PROJECTS = [TREE / "pyproject.toml", *sorted(TREE.glob("plugins/*/pyproject.toml"))]
 PLATFORMS = ["x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "aarch64-apple-darwin", "x86_64-apple-darwin"]
 PYTHONS = re.findall(r"\b3\.\d+\b", PAGE.split("CPython ")[1].split(". ")[0])
 
@@ -29,7 +29,9 @@ def test_make_tries_the_same_pythons() -> None:
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_every_dependency_has_a_wheel(platform: str, python: str, tmp_path: Path) -> None:
-    needs = [need for project in PROJECTS for need in tomllib.loads(project.read_text())["project"]["dependencies"]]
+    told = [tomllib.loads(project.read_text())["project"] for project in PROJECTS]
+    extras = [table.get("optional-dependencies", {}).get("registry", []) for table in told]
+    needs = [need for needed in (*(table["dependencies"] for table in told), *extras) for need in needed]
     file = tmp_path / "requirements.in"
     file.write_text("\n".join(need for need in needs if not need.startswith("orbitalreg")))
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--only-binary", ":all:", "--python-platform"]

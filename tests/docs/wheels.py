@@ -9,7 +9,12 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-PACKAGES = {"orbitalreg": "orbitalreg", "orbitalreg-pypi": "plugins/plugin_pypi/orbitalreg_pypi"}
+PACKAGES = {
+    "orbitalreg": "orbitalreg",
+    "orbitalreg-htpasswd": "plugins/plugin_htpasswd/orbitalreg_htpasswd",
+    "orbitalreg-pypi": "plugins/plugin_pypi/orbitalreg_pypi",
+    "orbitalreg-oidc-gitlab": "plugins/plugin_oidc/orbitalreg_oidc_gitlab",
+}
 """What is installed in editable mode, and where its package is in the tree."""
 
 

@@ -1,4 +1,4 @@
-"""The kit finds what is wrong: stores and adapters with one fault each fail the test that is for it."""
+"""The kit finds what is wrong: whatever has one fault fails the test that is for it."""
 
 import os
 import re
@@ -10,12 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from orbitalreg.testing import BaseBlobStoreContract, BaseFormatAdapterContract
+from orbitalreg.testing import (
+    BaseAuthenticatorContract,
+    BaseBlobStoreContract,
+    BaseCommandsContract,
+    BaseFormatAdapterContract,
+    BaseTokenExchangerContract,
+)
 
 HERE = Path(__file__).parent
 FAULTY = HERE / "faulty"
 sys.path.insert(0, str(FAULTY))
 
+import faulty_callers  # noqa: E402
+import faulty_commands  # noqa: E402
 import faulty_formats  # noqa: E402
 import faulty_stores  # noqa: E402
 
@@ -49,7 +57,7 @@ def _read(file: Path) -> Results:
 
 ALL = {
     f"{module.__name__}_{faulty.__name__}": (expected, module.CONTROL)
-    for module in (faulty_stores, faulty_formats)
+    for module in (faulty_stores, faulty_formats, faulty_callers, faulty_commands)
     for faulty, expected in module.FAULTS.items()
 }
 
@@ -64,5 +72,11 @@ def test_a_fault_fails_the_test_that_is_for_it(faulty: str, results: Results) ->
 
 def test_every_test_of_the_contracts_can_fail(results: Results) -> None:
     can_fail = {test for tests in results.values() for test, passed in tests.items() if not passed}
-    contracts = (BaseBlobStoreContract, BaseFormatAdapterContract)
+    contracts = (
+        BaseAuthenticatorContract,
+        BaseBlobStoreContract,
+        BaseCommandsContract,
+        BaseFormatAdapterContract,
+        BaseTokenExchangerContract,
+    )
     assert can_fail == {name for contract in contracts for name in dir(contract) if name.startswith("test_")}

@@ -3,11 +3,18 @@
 from pathlib import Path
 from typing import Any
 
+import faulty_callers
+import faulty_commands
 import faulty_formats
 import faulty_stores
 import pytest
+import test_commands
 import test_filesystem
 import test_toy
+import test_toy_signin
+
+from orbitalreg.interfaces import Authenticator
+from orbitalreg.testing import BaseAuthenticatorContract, BaseTokenExchangerContract
 
 pytest_plugins = ["orbitalreg.testing"]
 
@@ -31,7 +38,36 @@ def over_format(adapter: type) -> type:
     return OverFormat
 
 
-for module, over in ((faulty_stores, over_store), (faulty_formats, over_format)):
+def over_commands(commands: type) -> type:
+    class OverCommands(test_commands.TestSound):
+        @pytest.fixture
+        def subject(self) -> Any:
+            return test_commands.commands_of(commands)
+
+    return OverCommands
+
+
+def over_caller(caller: type) -> type:
+    contract, material = (
+        (BaseAuthenticatorContract, test_toy_signin.words)
+        if issubclass(caller, Authenticator)
+        else (BaseTokenExchangerContract, test_toy_signin.signed)
+    )
+
+    class OverCaller(contract):  # type: ignore[misc, valid-type]
+        @pytest.fixture
+        def subject(self, tmp_path: Path) -> Any:
+            return material(caller, tmp_path)
+
+    return OverCaller
+
+
+for module, over in (
+    (faulty_stores, over_store),
+    (faulty_formats, over_format),
+    (faulty_callers, over_caller),
+    (faulty_commands, over_commands),
+):
     for faulty in module.FAULTS:
         made = over(faulty)
         made.__name__ = f"Test_{module.__name__}_{faulty.__name__}"

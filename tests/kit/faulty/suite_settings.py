@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import faulty_callers
+import faulty_commands
 import faulty_formats
 import faulty_stores
 import pytest
@@ -12,7 +14,7 @@ settings.load_profile("few")
 
 WANTED = {
     f"Test_{module.__name__}_{faulty.__name__}": [*expected, module.CONTROL]
-    for module in (faulty_stores, faulty_formats)
+    for module in (faulty_stores, faulty_formats, faulty_callers, faulty_commands)
     for faulty, expected in module.FAULTS.items()
 }
 

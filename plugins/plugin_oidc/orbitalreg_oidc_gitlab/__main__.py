@@ -1,0 +1,5 @@
+"""`python -m orbitalreg_oidc_gitlab`."""
+
+from orbitalreg_oidc_gitlab.job import main
+
+main()

@@ -1,0 +1,199 @@
+"""The keys by which tokens are checked: when they are fetched, for how long they last, and which are keys at all."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Clock, Make
+from fake_gitlab import DISCOVERY, KEYS, FakeGitLab, jwk_of, key, kid_of
+from jwt.algorithms import RSAAlgorithm
+from orbitalreg_oidc_gitlab.keys import FRESH, LASTS, PAUSE, read_keys
+
+from orbitalreg.errors import ConfigError, ExchangeRefused
+
+ONE_FETCH = [DISCOVERY, KEYS]
+
+
+def test_nothing_is_fetched_before_a_token_needs_it_and_then_once(make: Make, gitlab: FakeGitLab, clock: Clock) -> None:
+    exchanger = make()
+    assert gitlab.asked == []
+    for _ in range(5):
+        assert exchanger.exchange(gitlab.token()) is not None
+    clock.now += FRESH
+    assert exchanger.exchange(gitlab.token()) is not None
+    assert gitlab.asked == ONE_FETCH
+    clock.now += 1
+    assert exchanger.exchange(gitlab.token()) is not None
+    assert gitlab.asked == ONE_FETCH * 2
+
+
+def test_a_thousand_unknown_key_ids_are_one_fetch_a_minute(make: Make, gitlab: FakeGitLab, clock: Clock) -> None:
+    exchanger = make()
+    assert exchanger.exchange(gitlab.token()) is not None
+    assert gitlab.asked == ONE_FETCH
+    for number in range(1000):
+        clock.now += PAUSE * 3 / 1000
+        with pytest.raises(ExchangeRefused, match="kid"):
+            exchanger.exchange(gitlab.token(headers={"kid": f"made-up-{number}"}))
+    assert gitlab.asked == ONE_FETCH * 3
+    assert exchanger.exchange(gitlab.token()) is not None
+
+
+def test_unknown_key_ids_from_many_threads_are_one_fetch(make: Make, gitlab: FakeGitLab, clock: Clock) -> None:
+    exchanger = make()
+    gitlab.slow.clear()
+    start = threading.Barrier(16)
+    tokens = [gitlab.token(headers={"kid": f"made-up-{number}"}) for number in range(15)] + [gitlab.token()]
+
+    def ask(token: str) -> bool:
+        start.wait()
+        try:
+            return exchanger.exchange(token) is not None
+        except ExchangeRefused:
+            return False
+
+    with ThreadPoolExecutor(16) as pool:
+        asked = [pool.submit(ask, token) for token in tokens]
+        while not gitlab.asked:
+            pass
+        gitlab.slow.set()
+        assert [call.result() for call in asked] == [False] * 15 + [True]
+    assert gitlab.asked == ONE_FETCH
+
+
+def test_a_key_that_gitlab_has_changed_is_found_after_a_minute_at_most(
+    make: Make, gitlab: FakeGitLab, clock: Clock
+) -> None:
+    exchanger = make()
+    assert exchanger.exchange(gitlab.token()) is not None
+    gitlab.keys = [1]
+    with pytest.raises(ExchangeRefused, match="try again in a minute"):
+        exchanger.exchange(gitlab.token(1))
+    clock.now += PAUSE
+    assert exchanger.exchange(gitlab.token(1)) is not None
+    with pytest.raises(ExchangeRefused, match="has no key"):
+        exchanger.exchange(gitlab.token(0))
+    assert gitlab.asked == ONE_FETCH * 2
+
+
+def test_a_set_stays_in_use_for_a_day_while_gitlab_cannot_be_reached(
+    make: Make, gitlab: FakeGitLab, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    exchanger = make()
+    assert exchanger.exchange(gitlab.token()) is not None
+    gitlab.failing = True
+    clock.now += LASTS
+    assert exchanger.exchange(gitlab.token()) is not None
+    assert f"the keys of {gitlab.url} cannot be fetched" in caplog.text
+    clock.now += 1
+    with pytest.raises(ExchangeRefused, match="cannot be had at the moment"):
+        exchanger.exchange(gitlab.token())
+    gitlab.failing = False
+    clock.now += PAUSE
+    assert exchanger.exchange(gitlab.token()) is not None
+
+
+def test_an_unreachable_issuer_is_asked_once_a_minute_too(make: Make, gitlab: FakeGitLab, clock: Clock) -> None:
+    exchanger = make()
+    gitlab.failing = True
+    for _ in range(20):
+        with pytest.raises(ExchangeRefused, match="cannot be had at the moment"):
+            exchanger.exchange(gitlab.token())
+    assert gitlab.asked == [DISCOVERY]
+    gitlab.failing = False
+    clock.now += PAUSE
+    assert exchanger.exchange(gitlab.token()) is not None
+
+
+def test_a_thread_that_knows_its_key_does_not_wait_for_one_that_fetches(
+    make: Make, gitlab: FakeGitLab, clock: Clock
+) -> None:
+    exchanger = make()
+    assert exchanger.exchange(gitlab.token()) is not None
+    clock.now += FRESH + 1
+    gitlab.slow.clear()
+    with ThreadPoolExecutor(1) as pool:
+        fetching = pool.submit(exchanger.exchange, gitlab.token())
+        while len(gitlab.asked) < 3:
+            pass
+        assert exchanger.exchange(gitlab.token()) is not None
+        assert not fetching.done()
+        gitlab.slow.set()
+        assert fetching.result() is not None
+
+
+@pytest.mark.parametrize(
+    "discovery",
+    [
+        {"issuer": "https://elsewhere.example.com"},
+        {"issuer": None},
+        {"jwks_uri": None},
+        {"jwks_uri": "http://localhost:1/keys"},
+        {"jwks_uri": "https://127.0.0.1:1/keys"},
+        {"jwks_uri": "https://[::1"},
+        {"jwks_uri": "file:///etc/passwd"},
+    ],
+    ids=str,
+)
+def test_discovery_that_is_of_somebody_else(make: Make, gitlab: FakeGitLab, discovery: dict[str, Any]) -> None:
+    gitlab.discovery = discovery
+    with pytest.raises(ExchangeRefused, match="cannot be had at the moment"):
+        make().exchange(gitlab.token())
+    assert gitlab.asked == [DISCOVERY]
+
+
+def test_an_authority_that_is_not_trusted(make: Make, options: Any, gitlab: FakeGitLab) -> None:
+    del options["issuers"][0]["ca_bundle"]
+    with pytest.raises(ExchangeRefused, match="cannot be had at the moment"):
+        make().exchange(gitlab.token())
+    assert gitlab.asked == []
+
+
+def test_keys_from_a_file_are_read_at_the_start_and_gitlab_is_not_asked(
+    make: Make, options: Any, gitlab: FakeGitLab, tmp_path: Path
+) -> None:
+    (tmp_path / "gitlab-jwks.json").write_text(json.dumps(gitlab.jwks()))
+    options["issuers"][0] = {"url": gitlab.url, "jwks_file": "gitlab-jwks.json"}
+    exchanger = make()
+    (tmp_path / "gitlab-jwks.json").unlink()
+    assert exchanger.exchange(gitlab.token()) is not None
+    with pytest.raises(ExchangeRefused, match=r"there is no key .* in gitlab-jwks.json"):
+        exchanger.exchange(gitlab.token(1))
+    assert gitlab.asked == []
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"keys": {}}', '{"keys": []}', "[" * 100_000, "\xff"])
+def test_a_file_that_is_none_stops_the_start(make: Make, options: Any, tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "gitlab-jwks.json").write_text(text, "latin-1")
+    options["issuers"][0]["jwks_file"] = "gitlab-jwks.json"
+    with pytest.raises(ConfigError, match=r"^issuers\.0\.jwks_file: .*gitlab-jwks.json cannot be used: "):
+        make()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kty": "oct", "k": "AAAA"},
+        {"kty": "EC"},
+        {"use": "enc"},
+        {"alg": "HS256"},
+        {"kid": None},
+        {"kid": ""},
+        {"n": 7},
+        {"n": "!"},
+        {"e": None},
+        jwk_of(2, 1024),
+        RSAAlgorithm.to_jwk(key(1), as_dict=True) | {"kid": kid_of(1)},
+        "no table",
+    ],
+    ids=[*"abcdefghij", "private", "text"],
+)
+def test_what_is_no_key_is_left_out(wrong: Any) -> None:
+    bad = jwk_of(1) | wrong if isinstance(wrong, dict) else wrong
+    assert read_keys(json.dumps({"keys": [bad, jwk_of(0)]})).keys() == {kid_of(0)}
+    with pytest.raises(ValueError, match="no RSA key"):
+        read_keys(json.dumps({"keys": [bad]}))
