@@ -33,6 +33,11 @@ def m005_identities(db: Database) -> None:
     _run(db, _IDENTITIES)
 
 
+@migrations()
+def m006_jobs(db: Database) -> None:
+    _run(db, _JOBS)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";"):
         if statement.strip():
@@ -244,4 +249,11 @@ CREATE TABLE exchange_use (
     until BIGINT NOT NULL
 );
 CREATE INDEX exchange_use_until ON exchange_use (until)
+"""
+
+_JOBS = """
+ALTER TABLE job ADD COLUMN key TEXT;
+ALTER TABLE job ADD COLUMN failed_at BIGINT;
+CREATE UNIQUE INDEX job_key ON job (key);
+CREATE INDEX job_leased ON job (leased_until)
 """
