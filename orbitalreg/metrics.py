@@ -56,6 +56,9 @@ class Metrics:
         self._received = Counter("orbitalreg_received_bytes", "Bytes of published files.", registry=registry)
         self._sent = Counter("orbitalreg_sent_bytes", "Bytes of answers.", registry=registry)
         self._failures = Counter("orbitalreg_failures", "What was refused or failed.", ["kind"], registry=registry)
+        self._refused = Counter(
+            "orbitalreg_refused", "Requests refused, reads and changes.", ["what", "status"], registry=registry
+        )
         self._fetched = Counter("orbitalreg_fetched_files", "Files fetched from upstreams.", registry=registry)
         self._fetched_bytes = Counter("orbitalreg_fetched_bytes", "Bytes of fetched files.", registry=registry)
         self._fetch_failures = Counter(
@@ -101,6 +104,10 @@ class Metrics:
     def failed(self, kind: str) -> None:
         """One refusal or failure, by the name of its error."""
         self._failures.labels(kind).inc()
+
+    def refused(self, what: str, status: int) -> None:
+        """One request that was refused: a `read` or a `change`."""
+        self._refused.labels(what, status).inc()
 
     def fetched(self, size: int) -> None:
         """One file that came from an upstream, whole and right."""

@@ -115,6 +115,10 @@ class Catalog:
         except sqlite3.Error as error:
             raise StorageFailed(f"the catalog cannot be read: {error}") from error
 
+    def is_current(self) -> bool:
+        """Whether its tables are those of this version."""
+        return not migrations.pending(self.read())
+
     def _connect(self) -> Database:
         conn = sqlite3.connect(str(self._path), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         for pragma in ("synchronous=FULL", "foreign_keys=ON", "journal_size_limit=67108864"):

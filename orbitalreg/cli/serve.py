@@ -13,6 +13,7 @@ from orbitalreg import config, metrics
 from orbitalreg.assembly import Registry, assemble, read_settings
 from orbitalreg.cli.common import config_option, json_option, local_actor
 from orbitalreg.errors import ConfigError
+from orbitalreg.jobs import Worker
 from orbitalreg.model import Grant, Right
 from orbitalreg.serving import Server, authority, bind, install_signals, supervise
 from orbitalreg.web.app import create_app
@@ -77,7 +78,7 @@ def _serve(
     install_signals(server, lambda: running.reload(server), supervised=supervised)
     ready()
     server.run()
-    running.registry.close()
+    running.close()
 
 
 class _Running:
@@ -87,6 +88,12 @@ class _Running:
         self.registry = registry
         self._counts = counts
         self._config_file = config_file
+        self._worker = Worker(registry.catalog, registry.handlers)
+        self._worker.start()
+
+    def close(self) -> None:
+        self._worker.stop()
+        self.registry.close()
 
     def reload(self, server: Server) -> None:
         """Serve by the configuration as it is now; where that is faulty, say so and go on by the old one."""
@@ -102,8 +109,11 @@ class _Running:
         server.application = create_app(registry, self._counts)
         server.max_body = registry.settings.server.max_upload + FORM_ALLOWANCE
         former, self.registry = self.registry, registry
+        worker, self._worker = self._worker, Worker(registry.catalog, registry.handlers)
+        self._worker.start()
+        worker.stop()
         former.close()
-        del former
+        del former, worker
         gc.collect()  # the former application is one great cycle, which would keep its connections and pages for long
         _warn(registry)
         logger.info("reloaded")

@@ -17,6 +17,7 @@ from orbitalreg.web.health import Health, Readiness
 from orbitalreg.web.home import Home
 from orbitalreg.web.monitoring import Exposition
 from orbitalreg.web.pages import PageCache
+from orbitalreg.web.refusals import RefusedChanges
 from orbitalreg.web.replies import Presenter
 
 _SLASHES = re.compile(r"/{2,}")
@@ -33,6 +34,7 @@ def create_app(registry: Registry, metrics: Metrics | None = None, log: AccessLo
     server = registry.settings.server
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     app.add_middleware(RequestContext(server.trusted_proxies, log or AccessLog(), metrics))
+    app.add_middleware(RefusedChanges(registry.refusals, registry.settings.projects))
     app.add_middleware(Gate(registry.accounts, registry.usage, registry.desk, server.metrics_from))
     app.resp_options.default_media_type = "text/plain"
     problems.install(app)
