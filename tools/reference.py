@@ -196,6 +196,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "remote": lambda: settings_table(config.RepositorySettings, (Kind.REMOTE,)),
     "virtual": lambda: settings_table(config.RepositorySettings, (Kind.VIRTUAL,)),
     "reading": lambda: settings_table(config.RepositorySettings, (Kind.REMOTE, Kind.VIRTUAL)),
+    "webhooks": lambda: settings_table(config.WebhookSettings),
     "commands": commands,
     "routes": routes,
     "shapes": shapes,
