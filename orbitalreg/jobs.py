@@ -58,7 +58,9 @@ def enqueue(
 
 
 class Later(Exception):
-    """A handler's word that its attempt failed, and the next one makes no sense before so many seconds."""
+    """A handler's word that its attempt failed, and the next one makes no sense before so many seconds.
+
+    It is put off by no more than the handler's longest delay."""
 
     def __init__(self, text: str, seconds: float) -> None:
         super().__init__(plain(text))
@@ -237,7 +239,8 @@ class Worker:
         except BrokenOff:
             return lambda db: jobs.release(db, task.lease, now())
         except Later as error:
-            return self._failed(task, handler, str(error), max(error.seconds, handler.pause(task.attempt)))
+            wanted = min(error.seconds, handler.longest_delay)
+            return self._failed(task, handler, str(error), max(wanted, handler.pause(task.attempt)))
         except OrbitalError as error:
             return self._failed(task, handler, str(error), handler.pause(task.attempt))
         except Exception as error:  # handlers run foreign code, plugins' and receivers'

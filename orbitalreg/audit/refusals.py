@@ -62,9 +62,13 @@ class Refusals:
         """Write an entry, or count it. A catalog that cannot be written is told in the log alone."""
         with self._lock:
             bucket = self._strangers if actor.name == NOBODY else self._known
-            if not bucket.take():
-                return self._sum_up(actor, action)
-        self._write(actor, action, target, detail, project, reason)
+            alone = bucket.take()
+            if not alone:
+                self._sum_up(actor, action)
+        if alone:
+            self._write(actor, action, target, detail, project, reason)
+        elif self._stopping.is_set():  # of a request that was under way when the configuration was read again
+            self.flush()
 
     def stop(self) -> None:
         """Write the last summary and end the thread."""

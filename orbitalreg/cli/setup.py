@@ -71,7 +71,7 @@ def check(config_file: str | None, as_json: bool) -> None:
 @config_option
 @json_option
 def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
-    """Look at the machine and at jobs that were given up: SQLite, disk, permissions, clock. Exit 1 where something must be mended."""
+    """Look at SQLite, disk, permissions, clock, and jobs given up. Exit 1 where something must be mended."""
     settings = read_settings(config_file)
     found = machine.examine(settings.data.path)
     if (settings.data.path / FILENAME).exists():

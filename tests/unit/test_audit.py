@@ -389,7 +389,9 @@ def test_a_flood_is_recorded_up_to_a_bound_and_then_summed_up(
     for _ in range(5):
         refusals.record(STRANGER, "file.publish", "acme/toys", {}, None, "again")
     refusals.stop()
-    assert [reason for _, reason, _ in refused(catalog)[22:]] == ["again"] * 3 + [
+    refusals.record(STRANGER, "file.publish", "acme/toys", {}, None, "of a request that was under way")
+    assert refused(catalog)[-1][2]["count"] == 1
+    assert [reason for _, reason, _ in refused(catalog)[22:-1]] == ["again"] * 3 + [
         "2 more changes were refused in a short time"
     ]
 

@@ -297,14 +297,16 @@ def test_what_was_given_up_stays_until_it_is_asked_for_again(catalog: Catalog, w
 
 def test_a_handler_may_say_when_to_come_again(catalog: Catalog, working: Callable[..., Worker]) -> None:
     def run(task: Task) -> None:
-        raise Later("busy", 1000)
+        raise Later("busy", float(task.payload["seconds"]))
 
-    put(catalog, "k")
+    put(catalog, "k", payload={"seconds": 1000})
+    put(catalog, "k", payload={"seconds": 1e9})
     before = time.time()
-    working({"k": Handler(run, delay=0.01)})
-    until(lambda: left(catalog)[0][3])
-    [due_at] = catalog.read().execute("SELECT due_at FROM job").fetchone()
-    assert due_at / 1e6 >= before + 1000
+    working({"k": Handler(run, delay=0.01, longest_delay=5000)})
+    until(lambda: all(failure for *_, failure in left(catalog)))
+    [first, second] = catalog.read().execute("SELECT due_at FROM job ORDER BY due_at").fetchall()
+    assert before + 1000 <= first[0] / 1e6 < before + 1100
+    assert before + 5000 <= second[0] / 1e6 < before + 5100
 
 
 def test_back_off_doubles_up_to_its_cap_and_differs_a_little() -> None:
