@@ -8,6 +8,9 @@ from threading import Semaphore
 from sqlite_utils import Database
 
 from orbitalreg import config, staging, surroundings
+from orbitalreg.audit import Refusals
+from orbitalreg.audit.chain import Chainer
+from orbitalreg.audit.entries import CHAIN
 from orbitalreg.blobs import sync
 from orbitalreg.catalog import Catalog, repositories
 from orbitalreg.config import RepositorySettings, Settings
@@ -15,12 +18,14 @@ from orbitalreg.errors import ConfigError, NotFound, StorageFailed
 from orbitalreg.identity import Accounts
 from orbitalreg.inspection import Inspector
 from orbitalreg.interfaces import Authenticator, BlobStore, FormatAdapter, Source, TokenExchanger
+from orbitalreg.jobs import Handler
 from orbitalreg.model import Address, Kind, Repository, now
 from orbitalreg.plugins import Plugins
 from orbitalreg.publishing import Curator, Desk
 from orbitalreg.rights import Rights
 from orbitalreg.sourcing import Sources, make_sources, pattern_problems, upstream_problems
 from orbitalreg.usage import UsageRecorder
+from orbitalreg.webhooks import Webhooks, subscribers
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,14 @@ class Registry:
     sources: Sources
     authenticators: Mapping[str, Authenticator]
     exchangers: Mapping[str, TokenExchanger]
+    refusals: Refusals
+    webhooks: Webhooks
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """What runs the jobs, by their kinds."""
+        chain = Handler(Chainer(self.catalog, self.webhooks.hand_out), attempts=None, longest_delay=60, at_start=True)
+        return {CHAIN: chain, **self.webhooks.handlers}
 
     def repository(self, address: Address) -> Repository:
         """The configured repository. Raises `NotFound`."""
@@ -62,6 +75,8 @@ class Registry:
     def close(self) -> None:
         """Write what is still gathered, end the child processes, and let go of upstreams."""
         self.usage.stop()
+        self.refusals.stop()
+        self.webhooks.close()
         self.sources.close()
         self.desk.inspector.close()
 
@@ -104,6 +119,7 @@ def check_plugins(settings: Settings) -> Plugins:
     problems += pattern_problems(settings, plugins.formats)
     if problems:
         raise ConfigError(problems)
+    subscribers(settings)
     surroundings.authenticators(settings, plugins)
     surroundings.exchangers(settings, plugins)
     return plugins
@@ -134,6 +150,8 @@ def assemble(settings: Settings) -> Registry:
         sources,
         surroundings.authenticators(settings, plugins),
         exchangers,
+        Refusals(catalog),
+        Webhooks(catalog, subscribers(settings)),
     )
 
 

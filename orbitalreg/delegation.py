@@ -15,7 +15,7 @@ from orbitalreg import audit
 from orbitalreg.catalog import Catalog, accounts
 from orbitalreg.catalog.accounts import TokenRow
 from orbitalreg.errors import Forbidden, InvalidName, NotFound, Unauthenticated
-from orbitalreg.identity import SECOND, Accounts
+from orbitalreg.identity import SECOND, Accounts, record_revocation
 from orbitalreg.model import Actor, Grant, Identity, Microseconds, now, valid_name
 from orbitalreg.summaries import TokenSecret, TokenSummary, at, at_or_none
 from orbitalreg.tokens import mint, token_hash
@@ -85,7 +85,7 @@ class OwnTokens:
                 raise Forbidden("a token cannot make one that is good for longer than itself")
             made = _insert(db, self._identity.name, name, grants, self._accounts.last_moment(expires_at))
             detail = {"grants": made.grants, "account": made.account, "expires": expires_at}
-            audit.record(db, self._actor, "token.create", made.id, detail)
+            audit.record(db, self._actor, "token.create", made.id, detail, audit.project_of(grants))
         return made
 
     def rotate(self, token_id: str, overlap: int) -> TokenSecret:
@@ -185,15 +185,21 @@ def rotate(db: Database, row: TokenRow, overlap: int, not_after: Microseconds | 
     expires_at = not_after if _later(expires_at, not_after) else expires_at
     made = _insert(db, row.account, row.name, row.grants, expires_at)
     accounts.supersede_token(db, row.id, made.id, present + overlap * SECOND)
-    detail = {"successor": made.id, "overlap": overlap, "account": row.account, "expires": expires_at}
-    audit.record(db, actor, "token.rotate", row.id, detail)
+    detail = {
+        "successor": made.id,
+        "overlap": overlap,
+        "account": row.account,
+        "before": {"expires": row.expires_at},
+        "after": {"expires": expires_at},
+    }
+    audit.record(db, actor, "token.rotate", row.id, detail, audit.project_of(row.grants))
     return made
 
 
 def revoke(db: Database, row: TokenRow, actor: Actor) -> TokenSummary:
     """Writes: the token is refused from the next request on."""
     if accounts.revoke_token(db, row.id):
-        audit.record(db, actor, "token.revoke", row.id, {"at": now()})
+        record_revocation(db, actor, row)
     after = accounts.token(db, row.id)
     assert after is not None
     return summary(after)

@@ -23,6 +23,9 @@ FAILING_ACCOUNT = "exchange"
 
 SUBJECT_LENGTH = 255
 
+EXCHANGED = "token.exchange"
+"""The action, in the audit log."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +49,7 @@ class ExchangeDesk:
     exchangers: Mapping[str, TokenExchanger]
     lifetime: int
     failures: FailureLimit
+    refusals: audit.Refusals
     on_failure: Callable[[], None] = lambda: None
 
     def require_exchanger(self) -> None:
@@ -113,18 +117,16 @@ class ExchangeDesk:
             "grants": [str(grant) for grant in exchange.grants],
         }
         known = replace(actor, name=account, origin=exchange.origin)
-        audit.record(db, known, "token.exchange", minted.id, detail)
+        audit.record(db, known, EXCHANGED, minted.id, detail)
         row = self.accounts.token(db, minted.id)  # as it counts: the configuration may allow less
         assert row is not None and row.expires_at is not None
         return Minted(minted.text, row.expires_at)
 
     def _refused(self, refusal: ExchangeRefused, account: str, actor: Actor) -> None:
-        """Counted, and in the audit log. Raises `TooManyFailures`: what is above the limit is counted alone."""
+        """In the audit log, and counted. Raises `TooManyFailures` above the limit."""
         self.on_failure()
+        self.refusals.record(actor, EXCHANGED, account, {"code": refusal.code}, None, str(refusal))
         self.failures.count(actor.address or "", FAILING_ACCOUNT)
-        with self.catalog.write() as db:
-            detail = {"code": refusal.code, "reason": str(refusal)}
-            audit.record(db, actor, "token.exchange.refused", account, detail)
 
     def burn(self, body: bytes, actor: Actor) -> None:
         """Revoke the token in `body`, if it was had in exchange.

@@ -145,7 +145,7 @@ class Accounts:
                 accounts.add_account_grants(db, account_id, grants)
             accounts.insert_token(db, token.id, account_id, name, token_hash(token.text), expires_at, grants)
             detail = {"grants": [str(grant) for grant in grants], "account": principal, "expires": expires_at}
-            audit.record(db, actor, "token.create", token.id, detail)
+            audit.record(db, actor, "token.create", token.id, detail, audit.project_of(grants))
         return token
 
     def mint_exchanged(
@@ -173,15 +173,13 @@ class Accounts:
     def revoke(self, id_or_name: str, actor: Actor) -> list[str]:
         """Revoke the token of this id, or every active one of this name; their ids. Raises `NotFound`."""
         with self._catalog.write() as db:
-            chosen = [
-                row.id for row in accounts.tokens(db) if row.revoked_at is None and id_or_name in (row.id, row.name)
-            ]
+            chosen = [row for row in accounts.tokens(db) if row.revoked_at is None and id_or_name in (row.id, row.name)]
             if not chosen:
                 raise NotFound(f"no token that could be revoked is called {id_or_name!r}; see: orbitalreg token list")
-            for token_id in chosen:
-                accounts.revoke_token(db, token_id)
-                audit.record(db, actor, "token.revoke", token_id, {"at": now()})
-        return chosen
+            for row in chosen:
+                accounts.revoke_token(db, row.id)
+                record_revocation(db, actor, row)
+        return [row.id for row in chosen]
 
     def users(self) -> list[AccountRow]:
         """Everybody who was added, by name."""
@@ -222,7 +220,7 @@ class Accounts:
             before = accounts.grants_of(db, [principal])
             accounts.add_account_grants(db, accounts.ensure_account(db, kind, name), grants)
             after = accounts.grants_of(db, [principal])
-            audit.record(db, actor, "grant.add", principal, _change(before, after))
+            audit.record(db, actor, "grant.add", principal, _change(before, after), audit.project_of([*before, *after]))
 
     def revoke_grant(self, principal: str, grant: Grant, actor: Actor) -> None:
         """Take `grant` back, from every token too. Raises `InvalidName`, and `NotFound` where it was never given here.
@@ -236,7 +234,7 @@ class Accounts:
             if row is None or not accounts.remove_account_grant(db, row.id, grant):
                 raise NotFound(self._not_given(principal, grant))
             after = accounts.grants_of(db, [principal])
-            audit.record(db, actor, "grant.remove", principal, _change(before, after))
+            audit.record(db, actor, "grant.remove", principal, _change(before, after), audit.project_of(before))
 
     def _not_given(self, principal: str, grant: Grant) -> str:
         if grant in self.rights.configured.get(principal, ()):
@@ -252,6 +250,12 @@ _HOW = {
     "service": "it begins with a token: orbitalreg token create {name} --grant PROJECT/REPO:RIGHT",
     "group": "its users stand in the table [groups] of the configuration",
 }
+
+
+def record_revocation(db: Database, actor: Actor, row: TokenRow) -> None:
+    """Writes to the audit log that the token, which was as `row` says, is revoked."""
+    detail = {"name": row.name, "account": row.account, "before": row.state, "after": "revoked"}
+    audit.record(db, actor, "token.revoke", row.id, detail, audit.project_of(row.grants))
 
 
 def _principal(kind: str, name: str) -> str:

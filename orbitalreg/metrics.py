@@ -62,6 +62,9 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self._refused = Counter(
+            "orbitalreg_refused", "Requests refused, reads and changes.", ["what", "status"], registry=registry
+        )
         self._fetched = Counter("orbitalreg_fetched_files", "Files fetched from upstreams.", registry=registry)
         self._fetched_bytes = Counter("orbitalreg_fetched_bytes", "Bytes of fetched files.", registry=registry)
         self._fetch_failures = Counter(
@@ -111,6 +114,10 @@ class Metrics:
     def sign_in_failed(self, kind: str) -> None:
         """One caller whose credentials were wrong: `token`, `exchange`, or an authenticator's name."""
         self._failed_sign_ins.labels(kind).inc()
+
+    def refused(self, what: str, status: int) -> None:
+        """One request that was refused: a `read` or a `change`."""
+        self._refused.labels(what, status).inc()
 
     def fetched(self, size: int) -> None:
         """One file that came from an upstream, whole and right."""

@@ -229,7 +229,7 @@ class LocalPublisher:
         detail: dict[str, Any] = {"filename": file.filename, "sha256": sha256}
         if self._unasked:  # whether the upload hides something public could not be told
             detail["unasked"] = list(self._unasked)
-        audit.record(db, self._actor, "file.publish", target, detail)
+        audit.record(db, self._actor, "file.publish", target, detail, self._repository.address.project)
         return Publication(file, True), used_key
 
 
@@ -283,7 +283,8 @@ class Curator:
             before = {file.filename: file.yanked for file in chosen}
             files.set_yanked(db, [file.id for file in chosen], reason)
             repositories.package_changed(db, row.id)
-            audit.record(db, actor, action, _target(repository, package, version), {"before": before, "after": reason})
+            detail = {"before": before, "after": reason}
+            audit.record(db, actor, action, _target(repository, package, version), detail, repository.address.project)
         return chosen
 
     def delete(
@@ -300,7 +301,8 @@ class Curator:
                 files.delete(db, repository.id, file)
             repositories.package_changed(db, row.id, -len(chosen))
             detail = {"before": {file.filename: file.sha256 for file in chosen}}
-            audit.record(db, actor, "file.delete", _target(repository, package, version), detail)
+            target = _target(repository, package, version)
+            audit.record(db, actor, "file.delete", target, detail, repository.address.project)
         return chosen
 
     def set_status(self, repository: Repository, package: str, status: Status, actor: Actor) -> None:
@@ -315,7 +317,8 @@ class Curator:
                 "before": [str(row.status.name), row.status.reason],
                 "after": [str(status.name), status.reason],
             }
-            audit.record(db, actor, "package.status", f"{repository.address}/{package}", detail)
+            target = f"{repository.address}/{package}"
+            audit.record(db, actor, "package.status", target, detail, repository.address.project)
 
     def allow(
         self, repository: Repository, package: str, version: str, until: Microseconds, reason: str, actor: Actor
@@ -332,7 +335,8 @@ class Curator:
             raise Malformed(f"{target}: cannot be allowed until a time that is over")
         with self._catalog.write() as db:
             exceptions.insert(db, repository.id, package, version, until, reason, actor.name)
-            audit.record(db, actor, "version.allow", target, {"until": until, "reason": reason})
+            detail = {"until": until, "reason": reason}
+            audit.record(db, actor, "version.allow", target, detail, repository.address.project)
 
     def release_name(self, repository: Repository, package: str, actor: Actor) -> None:
         """Free a name that a local repository held: others may serve it again; deleted filenames stay reserved.
@@ -348,7 +352,8 @@ class Curator:
             if row.file_count:
                 raise Forbidden(f"{target} still has {row.file_count} files; delete them first")
             repositories.release(db, row)
-            audit.record(db, actor, "package.release", target, {"before": [str(row.status.name), row.status.reason]})
+            detail = {"before": [str(row.status.name), row.status.reason]}
+            audit.record(db, actor, "package.release", target, detail, repository.address.project)
 
 
 _ELSEWHERE = {

@@ -5,7 +5,7 @@ The API's document is made from these types: a field's name is part of the contr
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from orbitalreg.model import Kind, Microseconds, StatusName
 
@@ -276,3 +276,31 @@ class TokenSecret(TokenSummary):
     """A token just made; `token` is its text, told this once."""
 
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What somebody changed, or was refused (`outcome` is `done` or `refused`, `reason` why it was refused).
+
+    `actor` is an account, `local:` and a user of the server's machine, `anonymous`, or `several` where an entry sums up
+    what was refused in a short time. `token` is the id of the token used, `address` where the request came from,
+    `request` its line in the server's log, and `origin` where an exchanged token comes from. `project` is the one that
+    it is about, where that is one. `number` and `hash` are of its link in the chain; null until it is linked, a second
+    or so later.
+    """
+
+    id: str
+    at: datetime
+    action: str
+    target: str
+    project: str | None
+    outcome: str
+    reason: str | None
+    actor: str
+    token: str | None
+    address: str | None
+    request: str | None
+    origin: dict[str, str] | None
+    detail: dict[str, Any]
+    number: int | None
+    hash: str | None

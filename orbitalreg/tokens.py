@@ -56,6 +56,11 @@ def looks_like_token(secret: str) -> bool:
     return secret.startswith(("orbsa_", "orbpat_", "orboi_"))
 
 
+def without_secrets(text: str) -> str:
+    """`text` with nothing but the public id of each token in it: what people put into addresses by mistake."""
+    return TOKEN_PATTERN.sub(lambda match: f"(token {match[1]})", text)
+
+
 def token_hash(text: str) -> str:
     """What the catalog keeps of a token."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -145,6 +145,8 @@ def make_site(tmp_path: Path, inspector: Inspector) -> Iterator[Callable[..., Si
     yield make
     for registry in made:
         registry.usage.stop()
+        registry.refusals.stop()
+        registry.webhooks.close()
         registry.sources.close()
 
 

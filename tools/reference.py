@@ -222,6 +222,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "remote": lambda: settings_table(config.RepositorySettings, (Kind.REMOTE,)),
     "virtual": lambda: settings_table(config.RepositorySettings, (Kind.VIRTUAL,)),
     "reading": lambda: settings_table(config.RepositorySettings, (Kind.REMOTE, Kind.VIRTUAL)),
+    "webhooks": lambda: settings_table(config.WebhookSettings),
     "commands": commands,
     "oidc-gitlab": lambda: settings_table(oidc_settings.PluginSettings),
     "oidc-gitlab-issuers": lambda: settings_table(oidc_settings.IssuerSettings),

@@ -6,7 +6,7 @@ busy timeout does the same for other processes. `synchronous=FULL` with the writ
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,7 @@ class Catalog:
         self._path = data / FILENAME
         self._connections = _Connections()
         self._write_lock = threading.Lock()
+        self._listeners: tuple[Callable[[], None], ...] = ()
         if look_only:
             return
         try:
@@ -86,6 +87,15 @@ class Catalog:
                 if isinstance(error, sqlite3.OperationalError):
                     raise _translated(error) from error
                 raise
+        for listener in self._listeners:
+            listener()
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """From now on `listener`, which is quick, is called after each commit of this instance by who wrote it."""
+        self._listeners = (*self._listeners, listener)
+
+    def unlisten(self, listener: Callable[[], None]) -> None:
+        self._listeners = tuple(other for other in self._listeners if other != listener)
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -104,6 +114,10 @@ class Catalog:
             self.read().execute("SELECT 1 FROM repository LIMIT 1").fetchone()
         except sqlite3.Error as error:
             raise StorageFailed(f"the catalog cannot be read: {error}") from error
+
+    def is_current(self) -> bool:
+        """Whether its tables are those of this version."""
+        return not migrations.pending(self.read())
 
     def _connect(self) -> Database:
         conn = sqlite3.connect(str(self._path), timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)

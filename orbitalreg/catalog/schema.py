@@ -33,6 +33,16 @@ def m005_identities(db: Database) -> None:
     _run(db, _IDENTITIES)
 
 
+@migrations()
+def m006_jobs(db: Database) -> None:
+    _run(db, _JOBS)
+
+
+@migrations()
+def m007_audit_chain(db: Database) -> None:
+    _run(db, _AUDIT_CHAIN)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";"):
         if statement.strip():
@@ -244,4 +254,31 @@ CREATE TABLE exchange_use (
     until BIGINT NOT NULL
 );
 CREATE INDEX exchange_use_until ON exchange_use (until)
+"""
+
+_JOBS = """
+ALTER TABLE job ADD COLUMN key TEXT;
+ALTER TABLE job ADD COLUMN failed_at BIGINT;
+CREATE UNIQUE INDEX job_key ON job (key);
+CREATE INDEX job_leased ON job (leased_until)
+"""
+
+_AUDIT_CHAIN = """
+ALTER TABLE audit_entry ADD COLUMN outcome TEXT NOT NULL DEFAULT 'done';
+ALTER TABLE audit_entry ADD COLUMN reason TEXT;
+ALTER TABLE audit_entry ADD COLUMN project TEXT;
+ALTER TABLE audit_entry ADD COLUMN linked INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX audit_by_time ON audit_entry (at, id);
+CREATE INDEX audit_by_project ON audit_entry (project, at, id);
+CREATE INDEX audit_unlinked ON audit_entry (id) WHERE linked = 0;
+CREATE TABLE audit_link (
+    number BIGINT NOT NULL PRIMARY KEY,
+    entry_id TEXT NOT NULL UNIQUE,
+    linked_at BIGINT NOT NULL,
+    hash TEXT NOT NULL
+);
+CREATE TABLE webhook_cursor (
+    subscriber TEXT PRIMARY KEY,
+    number BIGINT NOT NULL
+)
 """

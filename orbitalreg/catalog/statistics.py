@@ -14,6 +14,8 @@ _COUNTS = (
     ("blob_bytes", "Bytes of the blobs held.", "SELECT COALESCE(SUM(size), 0) FROM blob"),
     ("tokens", "Tokens that are not revoked.", "SELECT COUNT(*) FROM token WHERE revoked_at IS NULL"),
     ("jobs_failed", "Jobs whose last attempt failed.", "SELECT COUNT(*) FROM job WHERE failure IS NOT NULL"),
+    ("audit_unlinked", "Entries not in the chain yet.", "SELECT COUNT(*) FROM audit_entry WHERE linked = 0"),
+    ("jobs_given_up", "Jobs that are not tried again.", "SELECT COUNT(*) FROM job WHERE failed_at IS NOT NULL"),
 )
 
 

@@ -3,7 +3,7 @@
 import click
 
 from orbitalreg import __version__
-from orbitalreg.cli import packages, serve, setup, sources, tokens
+from orbitalreg.cli import audit, packages, serve, setup, sources, tokens, worker
 from orbitalreg.cli.extensions import ExtensibleGroup
 
 
@@ -30,5 +30,7 @@ for command in (
     sources.allow,
     sources.release_name,
     sources.downloads,
+    audit.audit,
+    worker.worker,
 ):
     main.add_command(command)

@@ -14,9 +14,10 @@ import click
 from tabulate import tabulate
 
 from orbitalreg.assembly import Registry, assemble, read_settings
-from orbitalreg.errors import ConfigError, OrbitalError
+from orbitalreg.errors import ConfigError, InvalidName, OrbitalError
 from orbitalreg.model import Actor, Microseconds
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -72,6 +73,14 @@ def local_actor() -> Actor:
         return Actor(f"local:{getpass.getuser()}")
     except (KeyError, OSError):  # a container's user without a name
         return Actor("local:unknown")
+
+
+def usage(parse: Callable[[str], T], text: str, option: str) -> T:
+    """`parse(text)`; what it refuses is wrong usage of `option`."""
+    try:
+        return parse(text)
+    except InvalidName as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
 
 
 def print_json(value: Any) -> None:

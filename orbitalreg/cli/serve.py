@@ -14,6 +14,7 @@ from orbitalreg.assembly import Registry, assemble, read_settings
 from orbitalreg.cli.common import config_option, json_option, local_actor
 from orbitalreg.errors import ConfigError
 from orbitalreg.failures import FailureLimit
+from orbitalreg.jobs import Worker
 from orbitalreg.model import Grant, Right
 from orbitalreg.serving import Server, authority, bind, install_signals, supervise
 from orbitalreg.web.app import create_app
@@ -83,7 +84,7 @@ def _serve(
     install_signals(server, lambda: running.reload(server), supervised=supervised)
     ready()
     server.run()
-    running.registry.close()
+    running.close()
 
 
 class _Running:
@@ -96,6 +97,12 @@ class _Running:
         self._counts = counts
         self._failures = failures
         self._config_file = config_file
+        self._worker = Worker(registry.catalog, registry.handlers)
+        self._worker.start()
+
+    def close(self) -> None:
+        self._worker.stop()
+        self.registry.close()
 
     def reload(self, server: Server) -> None:
         """Serve by the configuration as it is now; where that is faulty, say so and go on by the old one."""
@@ -111,8 +118,11 @@ class _Running:
         server.application = create_app(registry, self._counts, failures=self._failures)
         server.max_body = registry.settings.server.max_upload + FORM_ALLOWANCE
         former, self.registry = self.registry, registry
+        worker, self._worker = self._worker, Worker(registry.catalog, registry.handlers)
+        self._worker.start()
+        worker.stop()
         former.close()
-        del former
+        del former, worker
         gc.collect()  # the former application is one great cycle, which would keep its connections and pages for long
         _warn(registry)
         logger.info("reloaded")

@@ -7,7 +7,7 @@ import click
 from orbitalreg import config, machine
 from orbitalreg import plugins as plugin_registry
 from orbitalreg.assembly import check_plugins, conflicts, detached, read_settings
-from orbitalreg.catalog import FILENAME, Catalog
+from orbitalreg.catalog import FILENAME, Catalog, jobs
 from orbitalreg.cli.common import config_option, json_option, print_json, print_rows
 from orbitalreg.cli.template import starting_file
 from orbitalreg.errors import ConfigError
@@ -71,9 +71,11 @@ def check(config_file: str | None, as_json: bool) -> None:
 @config_option
 @json_option
 def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
-    """Look at the machine: SQLite, disk, permissions, clock. Exit 1 where something must be mended."""
+    """Look at SQLite, disk, permissions, clock, and jobs given up. Exit 1 where something must be mended."""
     settings = read_settings(config_file)
     found = machine.examine(settings.data.path)
+    if (settings.data.path / FILENAME).exists():
+        found += _jobs(Catalog(settings.data.path, look_only=True))
     if upstreams:
         found += [
             machine.Finding(f"upstream of {address}", machine.WARNING if fault else machine.GOOD, fault or base)
@@ -86,6 +88,23 @@ def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
             click.echo(f"{finding.state:>5}  {finding.subject}: {finding.says}")
     if any(finding.state == machine.BAD for finding in found):
         raise click.exceptions.Exit(1)
+
+
+def _jobs(catalog: Catalog) -> list[machine.Finding]:
+    """What was given up of the work beside requests; nothing of a catalog that this version has not opened yet."""
+    if not catalog.is_current():
+        return []
+    given_up = jobs.given_up(catalog.read())
+    if not given_up:
+        return [machine.Finding("jobs", machine.GOOD, "none was given up")]
+    return [
+        machine.Finding(
+            f"jobs {kind}",
+            machine.WARNING,
+            f"{count} given up, the last: {failure}; once that is mended: orbitalreg worker --once --retry",
+        )
+        for kind, count, failure in given_up
+    ]
 
 
 @click.command()

@@ -1,9 +1,8 @@
 """`orbitalreg token`."""
 
-from collections.abc import Callable
 from difflib import get_close_matches
 from string import ascii_lowercase
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -18,6 +17,7 @@ from orbitalreg.cli.common import (
     print_json,
     print_rows,
     to_the_second,
+    usage,
 )
 from orbitalreg.config import parse_duration
 from orbitalreg.delegation import MAX_OVERLAP
@@ -25,8 +25,6 @@ from orbitalreg.errors import InvalidName
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import Address, Grant, Microseconds, now
 from orbitalreg.summaries import TokenSummary
-
-T = TypeVar("T")
 
 MAX_SECONDS = 100 * 366 * 24 * 3600  # what lies far beyond is no date that could be told
 
@@ -54,8 +52,8 @@ def create(
     name: str, user: str | None, grants: tuple[str, ...], expires: str | None, config_file: str | None, as_json: bool
 ) -> None:
     """Make a token; it alone is printed, and never again."""
-    parsed = [_usage(Grant.parse, text, "--grant") for text in grants]
-    expires_at = _usage(_expiry, expires, "--expires") if expires else None
+    parsed = [usage(Grant.parse, text, "--grant") for text in grants]
+    expires_at = usage(_expiry, expires, "--expires") if expires else None
     with opened(config_file) as registry:
         made = registry.accounts.create_token(name, user, parsed, expires_at, local_actor())
         doubts = [f"{grant}: {doubt}" for grant in parsed if (doubt := _doubt(registry, grant))]
@@ -162,7 +160,7 @@ def revoke(name: str, config_file: str | None, server: str | None, as_json: bool
 @json_option
 def rotate(name: str, overlap: str, config_file: str | None, server: str | None, as_json: bool) -> None:
     """Make a token with the same grants in the place of another; the new one alone is printed, and never again."""
-    seconds = _usage(_overlap, overlap, "--overlap")
+    seconds = usage(_overlap, overlap, "--overlap")
     with backend(config_file, server) as registry:
         made = registry.rotate(name, seconds)
     if as_json:
@@ -183,11 +181,3 @@ def _expiry(text: str) -> Microseconds:
     if seconds > MAX_SECONDS:
         raise InvalidName(f"{text!r} is longer than a hundred years; leave it out for ever")
     return now() + seconds * 1_000_000
-
-
-def _usage(parse: Callable[[str], T], text: str, option: str) -> T:
-    """`parse(text)`; what it refuses is wrong usage of `option`."""
-    try:
-        return parse(text)
-    except InvalidName as error:
-        raise click.BadParameter(str(error), param_hint=option) from None

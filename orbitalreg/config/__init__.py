@@ -9,6 +9,7 @@ from orbitalreg.config.people import GrantSettings, TokenSettings
 from orbitalreg.config.repositories import DEFAULT_PROJECT, ProjectSettings, RepositorySettings, keys_by_kind
 from orbitalreg.config.settings import DataSettings, ServerSettings, Settings, StorageSettings
 from orbitalreg.config.values import Network, parse_duration, parse_listen, parse_network, parse_size, within
+from orbitalreg.config.webhooks import WebhookSettings
 
 __all__ = [
     "DEFAULT_FILE",
@@ -23,6 +24,7 @@ __all__ = [
     "Settings",
     "StorageSettings",
     "TokenSettings",
+    "WebhookSettings",
     "find_file",
     "from_dict",
     "keys_by_kind",

@@ -12,6 +12,30 @@ from orbitalreg.model import Address, Kind
 def faults(settings: Settings) -> Iterator[str]:
     """Each fault of each table that has a check of its own."""
     yield from _repositories(settings)
+    yield from _webhooks(settings)
+
+
+def _webhooks(settings: Settings) -> Iterator[str]:
+    for number, webhook in enumerate(settings.webhooks):
+        path = f"webhooks.{number}"
+        if webhook.url in (other.url for other in settings.webhooks[:number]):
+            yield f"{path}.url: is there a second time; put the events of both into one"
+        if not webhook.events:
+            yield f'{path}.events: is empty; name at least one, or "*" for all'
+        for project in webhook.projects or ():
+            if project not in settings.projects:
+                near = get_close_matches(project, settings.projects, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                yield f"{path}.projects: found {project!r}; there is no such project{hint}"
+        if webhook.secret is not None and webhook.secret_file is not None:
+            yield f"{path}.secret_file: is given together with secret; give one of them"
+        elif webhook.secret is None and webhook.secret_file is None:
+            yield f"{path}.secret: is missing; give it or secret_file: receivers tell by it that what they get is ours"
+        elif webhook.secret_file is not None:
+            try:
+                webhook.key()
+            except ConfigError as error:
+                yield f"{path}.secret_file: {error}"
 
 
 def _repositories(settings: Settings) -> Iterator[str]:

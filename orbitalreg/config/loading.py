@@ -3,18 +3,19 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from orbitalreg.config.checks import faults
 from orbitalreg.config.messages import problem
-from orbitalreg.config.repositories import RepositorySettings
 from orbitalreg.config.settings import DataSettings, Settings
-from orbitalreg.config.values import dotted
+from orbitalreg.config.values import Table, dotted
 from orbitalreg.errors import ConfigError
+
+T = TypeVar("T", bound=Table)
 
 ENVIRONMENT = "ORBITALREG_CONFIG"
 DEFAULT_FILE = "orbitalreg.toml"
@@ -66,21 +67,26 @@ def _with_paths(settings: Settings, base: Path) -> Settings:
     """The same with every path made relative to where the process is."""
     projects = {
         name: project.model_copy(
-            update={"repositories": {key: _located(value, base) for key, value in project.repositories.items()}}
+            update={
+                "repositories": {
+                    key: _placed(value, base, ("password_file", "ca_bundle"))
+                    for key, value in project.repositories.items()
+                }
+            }
         )
         for name, project in settings.projects.items()
     }
     data = DataSettings(path=base / settings.data.path.expanduser())
-    placed = settings.model_copy(update={"data": data, "projects": projects})
+    webhooks = tuple(_placed(webhook, base, ("secret_file", "ca_bundle")) for webhook in settings.webhooks)
+    placed = settings.model_copy(update={"data": data, "projects": projects, "webhooks": webhooks})
     placed._base = base  # noqa: SLF001  # no key of the configuration
     return placed
 
 
-def _located(repository: RepositorySettings, base: Path) -> RepositorySettings:
-    paths = {"password_file": repository.password_file, "ca_bundle": repository.ca_bundle}
-    return repository.model_copy(
-        update={key: base / path.expanduser() for key, path in paths.items() if path is not None}
-    )
+def _placed(table: T, base: Path, keys: Sequence[str]) -> T:
+    """`table` with the paths under `keys`, where there are any, made relative to where the process is."""
+    paths = {key: getattr(table, key) for key in keys}
+    return table.model_copy(update={key: base / path.expanduser() for key, path in paths.items() if path is not None})
 
 
 def _expand(value: Any, path: tuple[str, ...], unset: list[tuple[tuple[str, ...], str]]) -> Any:

@@ -21,12 +21,12 @@ def problem(fault: dict[str, Any], raw: Mapping[str, Any]) -> str:
     if fault["type"] == "missing":
         return f"{dotted(path)}: is missing; it must be given"
     found = repr(path[-1]) if fault["loc"][-1] == "[key]" else _written(raw, path)
-    if not _SECRETS.isdisjoint(path):
+    if not _SECRETS.isdisjoint(path) or (path[0] == "webhooks" and path[-1] == "url"):
         found = "what is not shown here"
     return f"{dotted(path)}: found {found}; it must be {_expected(fault)}"
 
 
-_SECRETS = frozenset(("password", "upstream", "proxy", "file_hosts"))
+_SECRETS = frozenset(("password", "upstream", "proxy", "file_hosts", "secret"))
 """Keys whose values may hold a secret, rightly or not."""
 
 _EXPECTED = {

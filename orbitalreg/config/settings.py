@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from orbitalreg.config.people import GrantSettings, TokenSettings
 from orbitalreg.config.repositories import ProjectSettings, RepositorySettings, repository_path
 from orbitalreg.config.values import Listen, NameKey, Network, PublicUrl, Size, Table
+from orbitalreg.config.webhooks import WebhookSettings
 from orbitalreg.model import Address
 
 
@@ -63,6 +64,7 @@ class Settings(Table):
     )
     grants: tuple[GrantSettings, ...] = Field((), strict=False, description="Who may do what.")
     tokens: TokenSettings = TokenSettings()
+    webhooks: tuple[WebhookSettings, ...] = Field((), strict=False, description="Who is told of changes.")
     plugins: dict[str, dict[str, Any]] = Field({}, description="A plugin's own settings; the table enables it.")
 
     _base: Path = PrivateAttr(default=Path())
@@ -88,6 +90,9 @@ class Settings(Table):
                 )
             if repository.username is not None and (repository.upstream or "").startswith("http://"):
                 told.append(f"{path}.upstream: is asked without TLS, and the password goes along with every question")
+        for number, webhook in enumerate(self.webhooks):
+            if webhook.url.startswith("http://"):
+                told.append(f"webhooks.{number}.url: is without TLS; who listens on the way reads what is sent")
         return told
 
     @property

@@ -1,4 +1,4 @@
-"""GET, politely and within limits."""
+"""GET, and POST to whoever asked for it, politely and within limits."""
 
 import ssl
 import time
@@ -30,7 +30,7 @@ _ABSENT = (404, 410)
 class Client:
     """For all upstreams of a process. Thread-safe, and of use after a fork; connections are kept and shared.
 
-    Nothing but GET is sent, and no cookie. Every failure is an `UpstreamFailed` that names the server and the fault,
+    No cookie is sent. Every failure is an `UpstreamFailed` that names the server and the fault,
     and never credentials, paths or queries; `ConfigError` where the authorities' file cannot be used. A server that
     cannot be spoken with, or says that it is overloaded, `failures` times in a row is left alone for `pause` seconds or
     as long as it asks for (a minute at most): until then calls fail at once.
@@ -139,6 +139,19 @@ class Client:
                 pace.stream(idle, slowest)
             yield Stream(exchange.status, str(final), exchange.headers, span, exchange.follow(span))
 
+    def post(self, upstream: Upstream, body: bytes, headers: Mapping[str, str]) -> int:
+        """Send `body` to `upstream.base`; the status of the answer, which is 2xx and whose body nobody reads.
+
+        No redirect is followed. It may be sent twice where a kept connection ends at that moment: a receiver has to
+        know what it has had already. Raises `UpstreamFailed` for every other status.
+        """
+        pace = Pace(upstream.total_seconds, upstream.connect_seconds)
+        way = self._way(upstream, upstream.origin, upstream.url)
+        with self._asked(upstream, way, upstream.url, headers, pace, streaming=False, body=body) as exchange:
+            exchange.expect(range(200, 300), knows_us=bool(upstream.authorization))
+            exchange.drain()
+            return exchange.status
+
     @contextmanager
     def _opened(
         self,
@@ -179,8 +192,16 @@ class Client:
 
     @contextmanager
     def _asked(
-        self, upstream: Upstream, way: Way, url: Url, headers: Mapping[str, str], pace: Pace, streaming: bool
+        self,
+        upstream: Upstream,
+        way: Way,
+        url: Url,
+        headers: Mapping[str, str],
+        pace: Pace,
+        streaming: bool,
+        body: bytes | None = None,
     ) -> Iterator["Exchange"]:
+        """GET, or POST where there is a `body`."""
         sent = {"Host": url.origin.authority, "User-Agent": USER_AGENT, **headers}
         if upstream.authorization is not None and url.origin == upstream.origin:
             sent["Authorization"] = upstream.authorization
@@ -192,19 +213,19 @@ class Client:
                 raise failed(url.origin, "failed several times and is left alone for a moment", wait)
             with faults_of(url.origin, place.breaker):
                 stack.enter_context(place.slot(pace, streaming))
-                connection, response = self._send(way, place, target, sent, pace)
+                connection, response = self._send(way, place, target, sent, pace, body)
             exchange = Exchange(url.origin, place, connection, response)
             stack.callback(exchange.close)
             yield exchange
 
     def _send(
-        self, way: Way, place: Place, target: str, headers: Mapping[str, str], pace: Pace
+        self, way: Way, place: Place, target: str, headers: Mapping[str, str], pace: Pace, body: bytes | None
     ) -> tuple[Connection, HTTPResponse]:
         """On a connection that is kept or on a new one. One that ended meanwhile is no failure of the server's."""
         while True:
             connection = place.take() or Connection(partial(self._opener.open, way))
             try:
-                return connection, connection.ask(target, headers, pace)
+                return connection, connection.ask(target, headers, pace, "GET" if body is None else "POST", body)
             except BaseException as error:
                 connection.close()
                 if not (connection.used and isinstance(error, ConnectionError | ssl.SSLError | HTTPException)):

@@ -138,15 +138,17 @@ class Connection(HTTPConnection):
         assert self._pace is not None
         self.sock = self._opener(self._pace)
 
-    def ask(self, target: str, headers: Mapping[str, str], pace: Pace) -> HTTPResponse:
-        """GET; `announced` can be told of what comes back.
+    def ask(
+        self, target: str, headers: Mapping[str, str], pace: Pace, method: str = "GET", body: bytes | None = None
+    ) -> HTTPResponse:
+        """Send a request; `announced` can be told of what comes back.
 
         Raises what sockets and `http.client` raise, and `Trouble`; then the connection is of no more use.
         """
         self._pace = pace
         if self.sock is not None:
             self.sock.settimeout(pace.left())
-        self.request("GET", target, headers=headers)
+        self.request(method, target, body, dict(headers))
         response = self.getresponse()
         try:
             announced(response)

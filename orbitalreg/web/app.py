@@ -20,6 +20,7 @@ from orbitalreg.web.health import Health, Readiness
 from orbitalreg.web.home import Home
 from orbitalreg.web.monitoring import Exposition
 from orbitalreg.web.pages import PageCache
+from orbitalreg.web.refusals import RefusedChanges
 from orbitalreg.web.replies import Presenter
 
 _SLASHES = re.compile(r"/{2,}")
@@ -42,6 +43,7 @@ def create_app(
     server = registry.settings.server
     app: falcon.App[falcon.Request, falcon.Response] = falcon.App()
     app.add_middleware(RequestContext(server.trusted_proxies, log or AccessLog(), metrics))
+    app.add_middleware(RefusedChanges(registry.refusals, registry.settings.projects))
     sign_in = SignIn(registry.accounts, registry.authenticators, failures, metrics.sign_in_failed)
     app.add_middleware(Gate(sign_in, registry.usage, registry.desk, server.metrics_from, server.url))
     app.resp_options.default_media_type = "text/plain"
@@ -80,5 +82,6 @@ def _exchange_desk(registry: Registry, failures: FailureLimit, metrics: Metrics)
         registry.exchangers,
         registry.settings.tokens.exchanged_lifetime,
         failures,
+        registry.refusals,
         lambda: metrics.sign_in_failed("exchange"),
     )

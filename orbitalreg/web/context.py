@@ -15,6 +15,7 @@ from orbitalreg.config import Network, within
 from orbitalreg.metrics import Metrics
 from orbitalreg.serving.admission import ADMISSION_KEY
 from orbitalreg.waiting import VISIT_KEY, Visit
+from orbitalreg.web.auth import WRITES
 
 PATH_LENGTH = 1024  # so much of a path is logged
 
@@ -63,6 +64,8 @@ class RequestContext:
         self._metrics.answered(req.uri_template or "none", method, status, seconds, size)
         if req.context.failure is not None:
             self._metrics.failed(req.context.failure)
+        if 400 <= status < 500:
+            self._metrics.refused("change" if method in WRITES else "read", status)
 
     def _believe(self, req: falcon.Request) -> None:
         """The last address that no trusted proxy vouches for is the client; scheme and host are the first proxy's."""

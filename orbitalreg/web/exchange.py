@@ -24,6 +24,8 @@ class _Counter:
     """What all of them share."""
 
     body_limit = 0
+    records_refusals = True
+    """The desk does: it knows for whom the token was that it refused, and where that came from."""
 
     def __init__(self, desk: ExchangeDesk) -> None:
         self._desk = desk

@@ -54,6 +54,7 @@ class FormatResource:
         self._adapter = adapter
         self._routes = {route.method: route for route in routes}
         self.rights: Mapping[str, Right | Access] = {route.method: route.right for route in routes}
+        self.actions = {route.method: "file.publish" for route in routes if not route.reads}
         self.body_limit = registry.desk.max_upload + FORM_ALLOWANCE
         for route in routes:
             setattr(self, f"on_{route.method.lower()}", self._read if route.reads else self._write)

@@ -44,6 +44,7 @@ WITH_REGISTRY = {
     "docs/how-to/use-the-api.md",
     "docs/how-to/run-in-production.md",
     "docs/how-to/back-up-by-copying.md",
+    "docs/how-to/read-the-audit-log.md",
 }
 """Pages that begin with a running registry, with `my-pkg` in it, and a token; to publish, `my-app` is in `dist/`."""
 

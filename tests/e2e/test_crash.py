@@ -186,7 +186,9 @@ def check_store(registry: Registry) -> tuple[list[str], int]:
             for (sha256,) in db.execute("SELECT sha256 FROM blob WHERE sha256 NOT IN (SELECT sha256 FROM file)")
         ]
         counts = db.execute(
-            "SELECT (SELECT count(*) FROM file), (SELECT count(*) FROM audit_entry WHERE action = ?)", ("file.publish",)
+            "SELECT (SELECT count(*) FROM file),"
+            " (SELECT count(*) FROM audit_entry WHERE action = ? AND outcome = 'done')",
+            ("file.publish",),
         ).fetchone()
     db.close()
     if counts[0] != counts[1]:
@@ -245,6 +247,7 @@ def test_nothing_acknowledged_is_lost(folder: Path) -> None:
         assert registry.stop() == 0
         wrong, garbage = check_store(registry)
         assert wrong == []
+        assert "the log is as it was written" in registry.cli("audit", "verify")
         assert registry.faults() == []
         tell(
             f"{CRASHES} crashes in {time.monotonic() - began:.0f} s: {len(ledger.acknowledged)} files acknowledged, "

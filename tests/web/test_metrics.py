@@ -49,6 +49,7 @@ def test_uploads_requests_bytes_and_refusals_are_counted(counted):
     assert _put(server, tokens["publish"], "ball@1.toy", b"other").status_code == 400
     values = _scrape(server, tokens["admin"])
     assert values['orbitalreg_uploads_total{outcome="created"}'] == 1
+    assert values['orbitalreg_refused_total{status="400",what="change"}'] == 1
     assert values['orbitalreg_uploads_total{outcome="unchanged"}'] == 1
     assert values["orbitalreg_received_bytes_total"] == len(TOY)
     assert values['orbitalreg_failures_total{kind="FileExists"}'] == 1

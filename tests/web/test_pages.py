@@ -226,7 +226,7 @@ def test_a_change_and_its_audit_entry_are_rolled_back_together(site: Any, monkey
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr("orbitalreg.audit.audit_entries.insert", fail)
+        patch.setattr("orbitalreg.catalog.audit_entries.insert", fail)
         with pytest.raises(RuntimeError):
             yank(site)
     assert (site.page(), site.count("audit_entry")) == before

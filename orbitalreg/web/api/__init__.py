@@ -1,6 +1,7 @@
 """The API: every route on one screen. What each takes, gives and asks for is stated at its handler."""
 
 from orbitalreg.assembly import Registry
+from orbitalreg.web.api.audit import Audit
 from orbitalreg.web.api.document import PATH, Document, describe
 from orbitalreg.web.api.downloads import DownloadsByToken, PackageDownloads
 from orbitalreg.web.api.files import FileItem, Files
@@ -31,6 +32,7 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
     listed: list[tuple[str, ApiResource]] = [
         ("/api/v1/projects", Projects(registry)),
         (_PROJECT, ProjectItem(registry)),
+        (f"{_PROJECT}/audit", Audit(registry)),
         (f"{_PROJECT}/tokens", ProjectTokenList(registry)),
         (f"{_PROJECT}/tokens/{{token}}", ProjectTokenItem(registry)),
         (f"{_PROJECT}/repositories", Repositories(registry)),

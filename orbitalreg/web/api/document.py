@@ -13,7 +13,7 @@ from orbitalreg import __version__
 from orbitalreg.assembly import Registry
 from orbitalreg.model import Right
 from orbitalreg.summaries import Page
-from orbitalreg.web.api.resource import JSON, ApiResource, Operation, operation, send
+from orbitalreg.web.api.resource import JSON, LINES, ApiResource, Operation, operation, send
 from orbitalreg.web.auth import Access
 from orbitalreg.web.problems import PROBLEM_JSON
 
@@ -182,7 +182,9 @@ def _responses(template: str, stated: Operation, components: _Components) -> dic
     if stated.body is not None:
         refusals.add(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     problem = {PROBLEM_JSON: {"schema": components.refer(Problem, "serialization")}}
-    answer = {JSON: {"schema": components.refer(stated.answer, "serialization")}}
+    answer: dict[str, Any] = {JSON: {"schema": components.refer(stated.answer, "serialization")}}
+    if stated.lines:
+        answer[LINES] = {"schema": {"type": "string"}}
     return {
         str(stated.status.value): {"description": stated.status.phrase, "content": answer},
         **{str(status.value): {"description": status.phrase, "content": problem} for status in sorted(refusals)},

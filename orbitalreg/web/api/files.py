@@ -37,7 +37,7 @@ class FileItem(RepositoryResource):
         """Show a file."""
         return _shown(req, self._inventory(req).file(package, version, filename))
 
-    @operation("DELETE", Right.MAINTAIN, Change)
+    @operation("DELETE", Right.MAINTAIN, Change, action="file.delete")
     def delete(self, req: falcon.Request, package: str, version: str, filename: str) -> Change:
         """Delete one file of a version. Its name is not used again for other bytes."""
         done = self._registry.curator.delete(self._repository(req), package, version, filename, actor_of(req))

@@ -62,7 +62,7 @@ class PackageItem(RepositoryResource):
 class PackageStatus(RepositoryResource):
     """`/packages/{package}/status`."""
 
-    @operation("PUT", Right.MAINTAIN, StatusSummary, body=StatusChange)
+    @operation("PUT", Right.MAINTAIN, StatusSummary, body=StatusChange, action="package.status")
     def put(self, req: falcon.Request, package: str, body: StatusChange) -> StatusSummary:
         """Say in which part of its life a package is."""
         status = Status(body.status, body.reason)
@@ -83,7 +83,7 @@ class PackageExplanation(RepositoryResource):
 class PackageExceptions(RepositoryResource):
     """`/packages/{package}/exceptions`."""
 
-    @operation("POST", Right.MAINTAIN, Opening, body=NewException)
+    @operation("POST", Right.MAINTAIN, Opening, body=NewException, action="version.allow")
     def allow(self, req: falcon.Request, package: str, body: NewException) -> Opening:
         """Open one version for a time, over the `min_age` and `freeze` of this repository."""
         repository = self._repository(req)
@@ -99,7 +99,7 @@ class PackageExceptions(RepositoryResource):
 class PackageReservation(RepositoryResource):
     """`/packages/{package}/reservation`."""
 
-    @operation("DELETE", Right.MAINTAIN, Release)
+    @operation("DELETE", Right.MAINTAIN, Release, action="package.release")
     def release(self, req: falcon.Request, package: str) -> Release:
         """Let go of a name that this repository held and has no file of, so that upstreams may serve it."""
         repository = self._repository(req)

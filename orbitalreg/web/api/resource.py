@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
+from urllib.parse import urlencode
 
 import falcon
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -14,12 +15,15 @@ from orbitalreg.inventory import Inventory, inventory_of
 from orbitalreg.model import Address, Identity, Repository, Right
 from orbitalreg.serving.limits import ASK_ABOVE
 from orbitalreg.sources.once import asking_once
+from orbitalreg.summaries import Page
 from orbitalreg.web.auth import Access, ProjectTarget, Target
 
 M = TypeVar("M", bound=BaseModel)
 H = TypeVar("H", bound=Callable[..., Any])
 
 JSON = "application/json"
+LINES = "application/jsonl"
+LINES_FORMAT = "`jsonl` is one item a line, and the address of the next part in the header Link; else Accept decides."
 SHOWN_FAULTS = 5
 FAULT_LENGTH = 200
 
@@ -50,6 +54,9 @@ class Operation:
     query: type[Sent]
     body: type[Sent] | None
     status: HTTPStatus
+    action: str | None
+    """What the audit log calls it: every change has one."""
+    lines: bool
 
     @property
     def summary(self) -> str:
@@ -65,11 +72,16 @@ def operation(
     query: type[Sent] = NoQuery,
     body: type[Sent] | None = None,
     status: HTTPStatus = HTTPStatus.OK,
+    action: str | None = None,
+    lines: bool = False,
 ) -> Callable[[H], H]:
-    """Marks the method of a resource that serves `method`; its docstring is what the document says of it."""
+    """Marks the method of a resource that serves `method`; its docstring is what the document says of it.
+
+    With `lines` a list is also told as JSON lines, to those who ask for them.
+    """
 
     def mark(handler: H) -> H:
-        stated = Operation(method, right, handler, answer, TypeAdapter(answer), query, body, status)
+        stated = Operation(method, right, handler, answer, TypeAdapter(answer), query, body, status, action, lines)
         handler.operation = stated  # type: ignore[attr-defined]
         return handler
 
@@ -86,6 +98,7 @@ class ApiResource:
         marked = (getattr(member, "operation", None) for member in vars(type(self)).values())
         self.operations: Mapping[str, Operation] = {found.method: found for found in marked if found}
         self.rights: Mapping[str, Right | Access] = {method: found.right for method, found in self.operations.items()}
+        self.actions = {method: found.action for method, found in self.operations.items() if found.action}
         for method in self.operations:
             setattr(self, f"on_{method.lower()}", self._respond)
         if "GET" in self.operations:
@@ -104,6 +117,8 @@ class ApiResource:
         with asking_once():
             told = wanted.handler(self, req, **fields)
         resp.status = wanted.status
+        if wanted.lines and _wants_lines(req):
+            return _send_lines(req, resp, wanted, told)
         send(resp, wanted.adapter.dump_json(told))
 
 
@@ -159,6 +174,21 @@ def send(resp: falcon.Response, body: bytes) -> None:
     resp.set_header("Cache-Control", "private, no-store")
     resp.set_header("X-Content-Type-Options", "nosniff")
     resp.data = body
+
+
+def _wants_lines(req: falcon.Request) -> bool:
+    """Whether the query says so, or, where it says nothing, Accept does."""
+    named = req.params.get("format")
+    return named == "jsonl" if named else req.client_prefers([JSON, LINES]) == LINES
+
+
+def _send_lines(req: falcon.Request, resp: falcon.Response, wanted: Operation, told: Page[Any]) -> None:
+    """A part of a list with each item in a line; the header Link has the address of the next part (RFC 8288)."""
+    adapter = TypeAdapter(get_args(wanted.answer)[0])
+    send(resp, b"".join(adapter.dump_json(item) + b"\n" for item in told.items))
+    resp.content_type = LINES
+    if told.next is not None:
+        resp.append_link("?" + urlencode({**req.params, "cursor": told.next}), "next")
 
 
 def _normalize(params: dict[str, Any], field: str, normalize: Callable[[str], str]) -> None:

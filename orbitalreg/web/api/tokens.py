@@ -60,7 +60,7 @@ class Tokens(ApiResource):
         """List the tokens of your account, revoked and expired ones too, oldest first."""
         return page(query, START, time_key, _own(self._registry, req).after, _key)
 
-    @operation("POST", Access.SIGNED_IN, TokenSecret, body=NewToken, status=HTTPStatus.CREATED)
+    @operation("POST", Access.SIGNED_IN, TokenSecret, body=NewToken, status=HTTPStatus.CREATED, action="token.create")
     def make(self, req: falcon.Request, body: NewToken) -> TokenSecret:
         """Make a token for your account. It never has more than the token that makes it."""
         return _own(self._registry, req).make(body.name, [Grant.parse(text) for text in body.grants], body.expires_in)
@@ -74,7 +74,7 @@ class TokenItem(ApiResource):
         """Show a token of your account."""
         return _own(self._registry, req).get(token)
 
-    @operation("DELETE", Access.SIGNED_IN, TokenSummary)
+    @operation("DELETE", Access.SIGNED_IN, TokenSummary, action="token.revoke")
     def revoke(self, req: falcon.Request, token: str) -> TokenSummary:
         """Revoke a token of your account that holds no more than the one you use. The next request is refused."""
         return _own(self._registry, req).revoke(token)
@@ -83,7 +83,7 @@ class TokenItem(ApiResource):
 class TokenRotation(ApiResource):
     """`/tokens/{token}/rotate`."""
 
-    @operation("POST", Access.SIGNED_IN, TokenSecret, body=Rotation, status=HTTPStatus.CREATED)
+    @operation("POST", Access.SIGNED_IN, TokenSecret, body=Rotation, status=HTTPStatus.CREATED, action="token.rotate")
     def rotate(self, req: falcon.Request, token: str, body: Rotation) -> TokenSecret:
         """Make a token in the place of one that holds no more than the one you use; the old stays good for a while."""
         return _own(self._registry, req).rotate(token, body.overlap)
@@ -102,7 +102,7 @@ class ProjectTokenList(ProjectResource):
 class ProjectTokenItem(ProjectResource):
     """`/projects/{project}/tokens/{token}`."""
 
-    @operation("DELETE", Right.ADMIN, TokenSummary)
+    @operation("DELETE", Right.ADMIN, TokenSummary, action="token.revoke")
     def revoke(self, req: falcon.Request, token: str) -> TokenSummary:
         """Revoke a token of a service account all of whose grants lie in the project."""
         return _of_project(self._registry, req).revoke(token)

@@ -44,7 +44,7 @@ class VersionItem(RepositoryResource):
         """Show a version."""
         return self._inventory(req).version(package, version)
 
-    @operation("DELETE", Right.MAINTAIN, Change)
+    @operation("DELETE", Right.MAINTAIN, Change, action="file.delete")
     def delete(self, req: falcon.Request, package: str, version: str) -> Change:
         """Delete a version. Its filenames are not used again for other bytes."""
         done = self._registry.curator.delete(self._repository(req), package, version, None, actor_of(req))
@@ -54,13 +54,13 @@ class VersionItem(RepositoryResource):
 class VersionYank(RepositoryResource):
     """`/versions/{version}/yank`."""
 
-    @operation("POST", Right.MAINTAIN, Change, body=Yank)
+    @operation("POST", Right.MAINTAIN, Change, body=Yank, action="version.yank")
     def yank(self, req: falcon.Request, package: str, version: str, body: Yank) -> Change:
         """Have installers pass over a version unless it is pinned. Again, it changes the reason."""
         done = self._registry.curator.yank(self._repository(req), package, version, body.reason, actor_of(req))
         return Change(package, version, [file.filename for file in done])
 
-    @operation("DELETE", Right.MAINTAIN, Change)
+    @operation("DELETE", Right.MAINTAIN, Change, action="version.unyank")
     def unyank(self, req: falcon.Request, package: str, version: str) -> Change:
         """Take a yank back. Without one, nothing changes."""
         done = self._registry.curator.unyank(self._repository(req), package, version, actor_of(req))
