@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
@@ -58,8 +58,8 @@ class Settings(Table):
     data: DataSettings = DataSettings()
     storage: StorageSettings = StorageSettings()
     projects: dict[NameKey, ProjectSettings] = Field({}, description="Projects by name.")
-    groups: dict[NameKey, tuple[NameKey, ...]] = Field(
-        {}, strict=False, description="Named sets of users: the names of the users in each."
+    groups: dict[NameKey, Annotated[tuple[NameKey, ...], Field(strict=False)]] = Field(
+        {}, description="Named sets of users: the names of the users in each."
     )
     grants: tuple[GrantSettings, ...] = Field((), strict=False, description="Who may do what.")
     tokens: TokenSettings = TokenSettings()
@@ -79,7 +79,7 @@ class Settings(Table):
 
     def warnings(self) -> list[str]:
         """What is allowed and should be known: one line for each, with the key's path."""
-        told = []
+        told = list(self._idle_grants())
         for address, repository in self.repositories():
             path = repository_path(address)
             if not repository.guard:
@@ -89,6 +89,12 @@ class Settings(Table):
             if repository.username is not None and (repository.upstream or "").startswith("http://"):
                 told.append(f"{path}.upstream: is asked without TLS, and the password goes along with every question")
         return told
+
+    def _idle_grants(self) -> Iterator[str]:
+        for number, table in enumerate(self.grants):
+            for place, grant in enumerate(table.grants):
+                if not any(grant.touches(address) for address, _ in self.repositories()):
+                    yield f"grants.{number}.grants.{place}: found '{grant}'; there is no such project or repository"
 
     @property
     def enabled_plugins(self) -> frozenset[str]:
