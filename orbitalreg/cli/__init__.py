@@ -3,7 +3,7 @@
 import click
 
 from orbitalreg import __version__
-from orbitalreg.cli import packages, serve, setup, sources, tokens
+from orbitalreg.cli import accounts, grants, packages, serve, setup, sources, tokens
 from orbitalreg.cli.common import Group
 
 
@@ -20,6 +20,9 @@ for command in (
     setup.doctor,
     setup.plugins,
     tokens.token,
+    accounts.user,
+    accounts.service,
+    grants.grant,
     packages.packages,
     packages.show,
     packages.yank,

@@ -14,10 +14,11 @@ import click
 from tabulate import tabulate
 
 from orbitalreg.assembly import Registry, assemble, read_settings
-from orbitalreg.errors import ConfigError, OrbitalError
+from orbitalreg.errors import ConfigError, InvalidName, OrbitalError
 from orbitalreg.model import Actor, Microseconds
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class Group(click.Group):
@@ -49,6 +50,14 @@ def unicode_text(context: click.Context, option: click.Parameter, value: str | N
     if value is not None and any("\ud800" <= char <= "\udfff" for char in value):
         raise click.BadParameter("it is not UTF-8", context, option)
     return value
+
+
+def usage(parse: Callable[[str], T], text: str, option: str) -> T:
+    """`parse(text)`; what it refuses is wrong usage of `option`."""
+    try:
+        return parse(text)
+    except InvalidName as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
 
 
 def json_option(command: F) -> F:

@@ -4,6 +4,7 @@ from orbitalreg.assembly import Registry
 from orbitalreg.web.api.document import PATH, Document, describe
 from orbitalreg.web.api.downloads import DownloadsByToken, PackageDownloads
 from orbitalreg.web.api.files import FileItem, Files
+from orbitalreg.web.api.grants import Me, ProjectGrantList
 from orbitalreg.web.api.packages import (
     PackageExceptions,
     PackageExplanation,
@@ -31,6 +32,7 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
     listed: list[tuple[str, ApiResource]] = [
         ("/api/v1/projects", Projects(registry)),
         (_PROJECT, ProjectItem(registry)),
+        (f"{_PROJECT}/grants", ProjectGrantList(registry)),
         (f"{_PROJECT}/tokens", ProjectTokenList(registry)),
         (f"{_PROJECT}/tokens/{{token}}", ProjectTokenItem(registry)),
         (f"{_PROJECT}/repositories", Repositories(registry)),
@@ -51,6 +53,7 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
         (f"{_VERSION}/files", Files(registry)),
         (_FILE, FileItem(registry)),
         (f"{_FILE}/downloads", PackageDownloads(registry)),
+        ("/api/v1/me", Me(registry)),
         ("/api/v1/tokens", Tokens(registry)),
         (_TOKEN, TokenItem(registry)),
         (f"{_TOKEN}/rotate", TokenRotation(registry)),
