@@ -38,16 +38,7 @@ def create_app(registry: Registry, metrics: Metrics | None = None, log: AccessLo
     problems.install(app)
     registry.sources.fetches.observe(metrics)
     registry.sources.relay.listener = metrics
-    presenter = Presenter(PageCache(), registry.usage, metrics)
-    routes: list[tuple[str, Any]] = [
-        ("/", Home(registry)),
-        ("/healthz", Health()),
-        ("/readyz", Readiness(registry.catalog, registry.desk)),
-        ("/metrics", Exposition(registry.catalog, registry.store, metrics)),
-        *api.routes(registry),
-        *((mount.template, mount.resource) for mount in mounts(registry, presenter, metrics)),
-    ]
-    for template, resource in routes:
+    for template, resource in routes(registry, metrics):
         if not (hasattr(resource, "rights") and hasattr(resource, "body_limit")):
             raise PluginError(f"the route {template} states no right, or no limit of a body")
         app.add_route(template, resource)
@@ -59,3 +50,16 @@ def create_app(registry: Registry, metrics: Metrics | None = None, log: AccessLo
         return app(environ, start_response)
 
     return application
+
+
+def routes(registry: Registry, metrics: Metrics) -> list[tuple[str, Any]]:
+    """Every template with the resource that serves it."""
+    presenter = Presenter(PageCache(), registry.usage, metrics)
+    return [
+        ("/", Home(registry)),
+        ("/healthz", Health()),
+        ("/readyz", Readiness(registry.catalog, registry.desk)),
+        ("/metrics", Exposition(registry.catalog, registry.store, metrics)),
+        *api.routes(registry),
+        *((mount.template, mount.resource) for mount in mounts(registry, presenter, metrics)),
+    ]
