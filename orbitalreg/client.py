@@ -22,10 +22,13 @@ from requests.auth import AuthBase
 from orbitalreg import errors
 from orbitalreg.model import Address, Grant, Status
 from orbitalreg.summaries import (
+    Caller,
     Change,
     Downloads,
     Explanation,
     FileSummary,
+    Granted,
+    GrantSummary,
     Opening,
     PackageDetail,
     PackageSummary,
@@ -198,6 +201,27 @@ class Client:
     def set_status(self, address: Address, package: str, status: Status) -> StatusSummary:
         body = {"status": str(status.name), "reason": status.reason}
         return self._ask(StatusSummary, "PUT", *_at(address, package), "status", body=body)
+
+    # Who has what. A project's grants are for those who have `admin` on the whole of it.
+
+    def me(self) -> Caller:
+        """Who is calling, with the token in use."""
+        return self._get(Caller, "me")
+
+    def grants(self, project: str, principal: str | None = None) -> Iterator[GrantSummary]:
+        """By principal and grant; of one principal, with the groups that a user is in."""
+        query = {} if principal is None else {"principal": principal}
+        return self._list(GrantSummary, "projects", project, "grants", query=query)
+
+    def add_grants(self, project: str, principal: str, grants: Sequence[Grant]) -> Granted:
+        """All of them in that project. What the principal has already stays."""
+        body = {"principal": principal, "grants": [str(grant) for grant in grants]}
+        return self._ask(Granted, "POST", "projects", project, "grants", body=body)
+
+    def remove_grant(self, project: str, principal: str, grant: Grant) -> Granted:
+        """Taken back from every token too."""
+        query = {"principal": principal, "grant": str(grant)}
+        return self._ask(Granted, "DELETE", "projects", project, "grants", query=query)
 
     # The tokens of the account whose token is used.
 

@@ -14,7 +14,7 @@ from sqlite_utils import Database
 from orbitalreg import audit
 from orbitalreg.catalog import Catalog, accounts
 from orbitalreg.catalog.accounts import TokenRow
-from orbitalreg.errors import Forbidden, InvalidName, NotFound, Unauthenticated
+from orbitalreg.errors import Forbidden, InvalidName, NotFound
 from orbitalreg.identity import SECOND, Accounts, record_revocation
 from orbitalreg.model import Actor, Grant, Identity, Microseconds, now, valid_name
 from orbitalreg.summaries import TokenSecret, TokenSummary, at, at_or_none
@@ -73,7 +73,8 @@ class OwnTokens:
     def make(self, name: str, grants: Sequence[Grant], seconds: int | None) -> TokenSecret:
         """A token of the same account, good for `seconds`, or as long as the caller's own.
 
-        Raises `InvalidName`; `Forbidden` where it would be stronger than the caller's.
+        Raises `InvalidName`; `Forbidden` where it would be stronger than the caller's; `Malformed` where it would be
+        good for longer than the configuration allows.
         """
         valid_name(name, "token name")
         with self._catalog.write() as db:
@@ -83,7 +84,8 @@ class OwnTokens:
             expires_at = maker.expires_at if seconds is None else now() + seconds * SECOND
             if _later(expires_at, maker.expires_at):
                 raise Forbidden("a token cannot make one that is good for longer than itself")
-            made = _insert(db, self._identity.name, name, grants, self._accounts.last_moment(expires_at))
+            expires_at = self._accounts.last_moment(expires_at)
+            made = _insert(db, self._identity.name, name, grants, expires_at)
             detail = {"grants": made.grants, "account": made.account, "expires": expires_at}
             audit.record(db, self._actor, "token.create", made.id, detail, audit.project_of(grants))
         return made
@@ -100,7 +102,7 @@ class OwnTokens:
         with self._catalog.write() as db:
             maker, row = self._maker(db), self._own(db, token_id)
             _check_within(row.grants, maker.grants, "be revoked")
-            return revoke(db, row, self._actor)
+            return revoke(db, self._accounts, row, self._actor)
 
     def _own(self, db: Database, token_id: str) -> TokenRow:
         row = self._accounts.token(db, token_id)
@@ -110,15 +112,11 @@ class OwnTokens:
 
     def _maker(self, db: Database) -> _Maker:
         """What the caller may do within this transaction."""
-        granted = self._accounts.rights.of(db, self._identity.name)
-        if self._identity.token_id is None:
-            return _Maker(granted, granted, None)
-        row = self._accounts.token(db, self._identity.token_id)
-        if row is None or row.state != "active":
-            raise Unauthenticated("the token was revoked just now")
-        if row.origin is not None:
+        caller = self._accounts.renewed(db, self._identity)
+        if caller.origin is not None:
             raise Forbidden("a token that was had in exchange for another's makes and changes none")
-        return _Maker(row.grants, granted, row.expires_at)
+        row = None if caller.token_id is None else self._accounts.token(db, caller.token_id)
+        return _Maker(caller.token, caller.owner, None if row is None else row.expires_at)
 
 
 class ProjectTokens:
@@ -132,16 +130,19 @@ class ProjectTokens:
 
     def after(self, key: TimeKey, limit: int) -> list[TokenSummary]:
         """Those after (created at, id), oldest first, whatever their state."""
-        rows = accounts.tokens_within_after(self._catalog.read(), self._project, key, limit)
+        rows = accounts.tokens_within_after(self._catalog.read(), self._project, self._elsewhere(), key, limit)
         return [summary(self._accounts.bounded(row)) for row in rows]
 
     def revoke(self, token_id: str) -> TokenSummary:
         """The token as it is then, also where it was revoked before. Raises `NotFound`."""
         with self._catalog.write() as db:
-            row = accounts.token_within(db, self._project, token_id)
+            row = accounts.token_within(db, self._project, self._elsewhere(), token_id)
             if row is None:
                 raise NotFound(f"the service accounts of {self._project} have no token {token_id!r}")
-            return revoke(db, row, self._actor)
+            return revoke(db, self._accounts, row, self._actor)
+
+    def _elsewhere(self) -> list[str]:
+        return self._accounts.rights.configured_outside("service", self._project)
 
 
 def rotate_any(catalog: Catalog, known: Accounts, id_or_name: str, overlap: int, actor: Actor) -> TokenSecret:
@@ -196,11 +197,11 @@ def rotate(db: Database, row: TokenRow, overlap: int, not_after: Microseconds | 
     return made
 
 
-def revoke(db: Database, row: TokenRow, actor: Actor) -> TokenSummary:
+def revoke(db: Database, known: Accounts, row: TokenRow, actor: Actor) -> TokenSummary:
     """Writes: the token is refused from the next request on."""
     if accounts.revoke_token(db, row.id):
         record_revocation(db, actor, row)
-    after = accounts.token(db, row.id)
+    after = known.token(db, row.id)
     assert after is not None
     return summary(after)
 

@@ -139,7 +139,10 @@ class UpstreamFailed(Unreachable):
 
 
 class Misplaced(OrbitalError):
-    """What is asked for is done in another repository, or not in one of this kind; the text says where."""
+    """What is asked for is done elsewhere: in another repository, not in one of this kind, in the configuration.
+
+    The text says where.
+    """
 
 
 class Withheld(OrbitalError):

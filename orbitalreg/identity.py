@@ -11,7 +11,7 @@ from sqlite_utils import Database
 from orbitalreg import audit
 from orbitalreg.catalog import Catalog, accounts
 from orbitalreg.catalog.accounts import AccountRow, TokenRow
-from orbitalreg.errors import InvalidName, NotFound, Unauthenticated
+from orbitalreg.errors import InvalidName, Malformed, Misplaced, NotFound, Unauthenticated
 from orbitalreg.model import Actor, Grant, Identity, Microseconds, now, valid_name
 from orbitalreg.rights import Rights, valid_principal
 from orbitalreg.tokens import TOKEN_USERS, NewToken, mint, token_hash, token_id_of
@@ -51,10 +51,12 @@ class Accounts:
 
         Raises `Unauthenticated`, which says what is wrong with it.
         """
-        db = self._catalog.read()
-        revision = accounts.identity_revision(db)
         key = hashlib.blake2b(secret.encode(), key=self._salt, digest_size=32).digest()
         known = self._known.get(key)
+        if known is None:
+            token_id_of(secret)  # a typing error is told without a look at the catalog
+        db = self._catalog.read()
+        revision = accounts.identity_revision(db)
         if known is None or known.revision != revision or (known.expires_at is not None and known.expires_at <= now()):
             known = self._look_up(db, secret, revision)
             if len(self._known) >= REMEMBERED:
@@ -69,12 +71,14 @@ class Accounts:
         if row is None or not hmac.compare_digest(row.hash, token_hash(secret)):
             raise Unauthenticated("the token is not known here; was it made by another server?")
         if row.state == "disabled":
-            raise Unauthenticated(f"the account {row.account} is disabled; ask who runs this registry")
+            raise _disabled(row.account)
         if row.state != "active":
             raise Unauthenticated(f"the token {row.name!r} is {row.state}; make a new one")
+        return _Known(revision, self._identity(db, row), row.account.partition(":")[2], row.expires_at)
+
+    def _identity(self, db: Database, row: TokenRow) -> Identity:
         granted = self.rights.of(db, row.account, row.origin)
-        identity = Identity(row.account, row.id, granted, row.grants, origin=row.origin)
-        return _Known(revision, identity, row.account.partition(":")[2], row.expires_at)
+        return Identity(row.account, row.id, granted, row.grants, origin=row.origin)
 
     def user(self, name: str) -> Identity:
         """The user of this name, who is known by something else than a token. Raises `Unauthenticated`."""
@@ -82,19 +86,27 @@ class Accounts:
         revision = accounts.identity_revision(db)
         known = self._users.get(name)
         if known is None or known.revision != revision:
-            known = _Known(revision, self._look_up_user(db, name), name, None)
+            known = _Known(revision, self._user(db, _principal("user", name)), name, None)
             if len(self._users) >= REMEMBERED:
                 self._users.clear()
             self._users[name] = known
         return known.identity
 
-    def _look_up_user(self, db: Database, name: str) -> Identity:
-        principal = _principal("user", name)
+    def _user(self, db: Database, principal: str) -> Identity:
         row = accounts.account(db, principal)
         if row is not None and row.disabled_at is not None:
-            raise Unauthenticated(f"the account {principal} is disabled; ask who runs this registry")
+            raise _disabled(principal)
         granted = self.rights.of(db, principal)
         return Identity(principal, None, granted, granted)
+
+    def renewed(self, db: Database, identity: Identity) -> Identity:
+        """The same caller, as it is within a transaction. Raises `Unauthenticated` for one that is good no more."""
+        if identity.token_id is None:
+            return self._user(db, identity.name)
+        row = self.token(db, identity.token_id)
+        if row is None or row.state != "active":
+            raise Unauthenticated("the token was revoked just now")
+        return self._identity(db, row)
 
     def token(self, db: Database, token_id: str) -> TokenRow | None:
         """The token of this id, as it counts: good for no longer than the configuration allows."""
@@ -111,13 +123,13 @@ class Accounts:
     def last_moment(self, wanted: Microseconds | None) -> Microseconds | None:
         """Until when a token made now is good, where `wanted` was asked for; None is for ever.
 
-        Raises `InvalidName` for what is longer than the configuration allows.
+        Raises `Malformed` for what is longer than the configuration allows.
         """
         if self._max_lifetime is None:
             return wanted
         limit = now() + self._max_lifetime * SECOND
         if wanted is not None and wanted > limit:
-            raise InvalidName(
+            raise Malformed(
                 f"a token is good for at most {_days(self._max_lifetime)} here ([tokens] max_lifetime); ask for less"
             )
         return limit if wanted is None else wanted
@@ -128,7 +140,8 @@ class Accounts:
         """A token of the service account `name`, or one called `name` of `user`.
 
         A service account is made if absent, and is given the grants; the token has these alone. With `user`, who must
-        exist, they narrow what the user has. Raises `InvalidName`, and `NotFound` for the user.
+        exist, they narrow what the user has. Raises `InvalidName`, `Malformed` for a longer life than is allowed,
+        `NotFound` for the user, and `Misplaced` where the account is disabled.
         """
         kind, owner = ("service", name) if user is None else ("user", user)
         principal = _principal(kind, owner)
@@ -141,6 +154,9 @@ class Accounts:
             if user is not None and not self._exists(db, principal):
                 raise NotFound(f"there is no user {user!r}; add them: orbitalreg user add {user}")
             account_id = accounts.ensure_account(db, kind, owner)
+            row = accounts.account(db, principal)
+            if row is not None and row.disabled_at is not None:
+                raise Misplaced(f"{principal} is disabled: a token would be refused; orbitalreg {kind} enable {owner}")
             if user is None:
                 accounts.add_account_grants(db, account_id, grants)
             accounts.insert_token(db, token.id, account_id, name, token_hash(token.text), expires_at, grants)
@@ -200,11 +216,14 @@ class Accounts:
 
         Raises `NotFound`, `InvalidName`.
         """
-        valid_principal(principal)
+        kind, _, name = valid_principal(principal).partition(":")
         with self._catalog.write() as db:
+            if kind == "group" or not self._exists(db, principal):
+                listed = "user" if kind == "group" else kind
+                raise NotFound(f"there is no account {principal}; see: orbitalreg {listed} list")
+            accounts.ensure_account(db, kind, name)  # one that only the configuration names can be disabled too
             row = accounts.account(db, principal)
-            if row is None or row.kind == "group":
-                raise NotFound(f"there is no account {principal}; see: orbitalreg user list")
+            assert row is not None
             if (row.disabled_at is not None) != disabled:
                 accounts.set_disabled(db, row.id, now() if disabled else None)
                 action = "account.disable" if disabled else "account.enable"
@@ -212,34 +231,38 @@ class Accounts:
 
     def grant(self, principal: str, grants: Sequence[Grant], actor: Actor) -> None:
         """Give `grants`; what the principal has already stays. Raises `InvalidName`, and `NotFound` for nobody."""
-        valid_principal(principal)
-        kind, _, name = principal.partition(":")
         with self._catalog.write() as db:
-            if not self._exists(db, principal):
-                raise NotFound(f"there is no {kind} {name!r}; {_HOW[kind].format(name=name)}")
-            before = accounts.grants_of(db, [principal])
-            accounts.add_account_grants(db, accounts.ensure_account(db, kind, name), grants)
-            after = accounts.grants_of(db, [principal])
-            audit.record(db, actor, "grant.add", principal, _change(before, after), audit.project_of([*before, *after]))
+            self.write_grants(db, principal, grants, actor)
+
+    def write_grants(self, db: Database, principal: str, grants: Sequence[Grant], actor: Actor) -> None:
+        """Writes what `grant` gives."""
+        kind, _, name = valid_principal(principal).partition(":")
+        if not self._exists(db, principal):
+            raise NotFound(f"there is no {kind} {name!r}; {_HOW[kind].format(name=name)}")
+        before = accounts.grants_of(db, [principal])
+        accounts.add_account_grants(db, accounts.ensure_account(db, kind, name), grants)
+        after = accounts.grants_of(db, [principal])
+        if after != before:
+            audit.record(db, actor, "grant.add", principal, _change(grants, before, after), audit.project_of(grants))
 
     def revoke_grant(self, principal: str, grant: Grant, actor: Actor) -> None:
-        """Take `grant` back, from every token too. Raises `InvalidName`, and `NotFound` where it was never given here.
+        """Take `grant` back, from every token too.
 
-        One of the configuration is taken back there.
+        Raises `InvalidName`, `NotFound` where it was never given, and `Misplaced` where the configuration gives it.
         """
-        valid_principal(principal)
         with self._catalog.write() as db:
-            row = accounts.account(db, principal)
-            before = accounts.grants_of(db, [principal])
-            if row is None or not accounts.remove_account_grant(db, row.id, grant):
-                raise NotFound(self._not_given(principal, grant))
-            after = accounts.grants_of(db, [principal])
-            audit.record(db, actor, "grant.remove", principal, _change(before, after), audit.project_of(before))
+            self.remove_grant(db, principal, grant, actor)
 
-    def _not_given(self, principal: str, grant: Grant) -> str:
-        if grant in self.rights.configured.get(principal, ()):
-            return f"{principal} has {grant} by [[grants]] of the configuration: take it back there"
-        return f"{principal} was not given {grant}; see: orbitalreg grant list"
+    def remove_grant(self, db: Database, principal: str, grant: Grant, actor: Actor) -> None:
+        """Writes what `revoke_grant` takes back."""
+        row = accounts.account(db, valid_principal(principal))
+        before = accounts.grants_of(db, [principal])
+        if row is None or not accounts.remove_account_grant(db, row.id, grant):
+            if grant in self.rights.configured.get(principal, ()):
+                raise Misplaced(f"{principal} has {grant} by [[grants]] of the configuration: take it back there")
+            raise NotFound(f"{principal} was not given {grant}; see: orbitalreg grant list {principal}")
+        after = accounts.grants_of(db, [principal])
+        audit.record(db, actor, "grant.remove", principal, _change([grant], before, after), audit.project_of([grant]))
 
     def _exists(self, db: Database, principal: str) -> bool:
         return self.rights.names(principal) or accounts.account(db, principal) is not None
@@ -258,12 +281,21 @@ def record_revocation(db: Database, actor: Actor, row: TokenRow) -> None:
     audit.record(db, actor, "token.revoke", row.id, detail, audit.project_of(row.grants))
 
 
+def _disabled(principal: str) -> Unauthenticated:
+    return Unauthenticated(f"the account {principal} is disabled; ask who runs this registry")
+
+
 def _principal(kind: str, name: str) -> str:
     return f"{kind}:{valid_name(name, 'account name')}"
 
 
-def _change(before: Sequence[Grant], after: Sequence[Grant]) -> dict[str, list[str]]:
-    return {"before": list(map(str, before)), "after": list(map(str, after))}
+def _change(changed: Sequence[Grant], before: Sequence[Grant], after: Sequence[Grant]) -> dict[str, list[str]]:
+    """What somebody had and has in the projects concerned: admins of these read it, who are not to learn of others."""
+    projects = {grant.project for grant in changed}
+    return {
+        "before": [str(grant) for grant in before if grant.project in projects],
+        "after": [str(grant) for grant in after if grant.project in projects],
+    }
 
 
 def _days(seconds: int) -> str:

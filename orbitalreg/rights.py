@@ -73,9 +73,24 @@ class Rights:
         if kind == "user":
             yield from (f"group:{group}" for group, users in self.groups.items() if name in users)
 
+    def configured_outside(self, kind: str, project: str) -> list[str]:
+        """The names of the accounts of this kind to which the configuration grants something outside of `project`."""
+        return [
+            principal.partition(":")[2]
+            for principal, grants in self.configured.items()
+            if principal.startswith(f"{kind}:") and any(grant.project != project for grant in grants)
+        ]
+
+    def principals(self, kind: str) -> set[str]:
+        """The users or service accounts that the configuration names."""
+        named = {principal for principal in self.configured if principal.startswith(f"{kind}:")}
+        if kind == "user":
+            named |= {f"user:{name}" for users in self.groups.values() for name in users}
+        return named
+
     def names(self, principal: str) -> bool:
         """Whether the configuration knows of this principal."""
         kind, _, name = principal.partition(":")
         if kind == "group":
             return name in self.groups
-        return principal in self.configured or (kind == "user" and any(name in users for users in self.groups.values()))
+        return principal in self.principals(kind)

@@ -98,6 +98,7 @@ ELSEWHERE = {"exceptions": {"repository": "pypi-remote"}, "reservation": {"packa
 
 BODIES = {
     "NewException": {"version": "3.1", "expires_in": 86400, "reason": "mends the session cookie"},
+    "NewGrants": {"principal": "group:developers", "grants": ["acme/internal:publish"]},
     "NewToken": {"name": "nightly", "grants": ["acme/internal:read"], "expires_in": 86400},
     "Rotation": {"overlap": 3600},
     "StatusChange": {"status": "deprecated", "reason": "use other-pkg"},
@@ -129,15 +130,24 @@ def routes() -> str:
 def _operation(path: str, method: str, told: dict[str, Any]) -> str:
     status, answer = next((status, answer) for status, answer in told["responses"].items() if status.startswith("2"))
     shape = answer["content"]["application/json"]["schema"].get("$ref", "/a JSON object").rpartition("/")[2]
-    queries = [f"`{field['name']}`" for field in told["parameters"] if field["in"] == "query"]
+    queries = [f"`{name}`" for name in _names(told["parameters"], "query")]
     body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {}).get("$ref")
     takes = [f"Body: {_shape(body)}." if body else "", f"Query: {', '.join(queries)}." if queries else ""]
     answers = f"Answers {status} {HTTPStatus(int(status)).phrase}, {_shape(shape)}."
     facts = " ".join([f"Right: `{told['x-right']}`.", *filter(None, takes), answers])
-    return f"### `{method.upper()} {path}`\n\n{told['summary']}\n{facts}\n\n```bash\n{_curl(path, method, body)}\n```\n"
+    example = _curl(path, method, told, body)
+    return f"### `{method.upper()} {path}`\n\n{told['summary']}\n{facts}\n\n```bash\n{example}\n```\n"
 
 
-def _curl(path: str, method: str, body: str | None) -> str:
+def _names(parameters: list[dict[str, Any]], place: str, required: bool = False) -> list[str]:
+    return [field["name"] for field in parameters if field["in"] == place and field["required"] >= required]
+
+
+QUERIES = {"principal": "user:ann", "grant": "acme/internal:publish"}
+"""Of parameters that must be given."""
+
+
+def _curl(path: str, method: str, told: dict[str, Any], body: str | None) -> str:
     words = ["curl --fail-with-body"]
     if path != api.PATH:
         words[0] += ' --oauth2-bearer "$ORBITALREG_TOKEN"'
@@ -147,7 +157,8 @@ def _curl(path: str, method: str, body: str | None) -> str:
         sent = json.dumps(BODIES[body.rpartition("/")[2]])
         words.append(f"--header 'Content-Type: application/json' --data '{sent}'")
     fields = FIELDS | ELSEWHERE.get(path.rpartition("/")[2], {})
-    words.append(f'"{SERVER}{path.format(**fields)}"')
+    asked = [f"{name}={QUERIES[name]}" for name in _names(told["parameters"], "query", required=True)]
+    words.append(f'"{SERVER}{path.format(**fields)}{"?" * bool(asked)}{"&".join(asked)}"')
     return " \\\n    ".join(words)
 
 

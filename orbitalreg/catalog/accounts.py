@@ -73,31 +73,42 @@ def tokens_of_account_after(db: Database, account: str, after: tuple[Microsecond
     return [_token(db, row) for row in rows.fetchall()]
 
 
-_WITHIN = (
-    "a.kind = 'service' AND EXISTS (SELECT 1 FROM account_grant AS g WHERE g.account_id = a.id) AND NOT EXISTS"
-    " (SELECT 1 FROM account_grant AS g WHERE g.account_id = a.id AND substr(g.target, 1, length(?)) <> ?"
-    " AND substr(g.target, 1, length(?)) <> ?)"
-)
-"""Service accounts all of whose grants lie in one project, given twice each as `PROJECT/` and `PROJECT:`."""
+def tokens_within_after(
+    db: Database, project: str, elsewhere: Sequence[str], after: tuple[Microseconds, str], limit: int
+) -> list[TokenRow]:
+    """The tokens of the project's own service accounts that come after (created at, id), oldest first.
 
-
-def tokens_within_after(db: Database, project: str, after: tuple[Microseconds, str], limit: int) -> list[TokenRow]:
-    """The tokens of the project's own service accounts that come after (created at, id), oldest first."""
+    Its own are those all of whose grants lie in it; `elsewhere` are the names of those that have others by the
+    configuration.
+    """
+    condition, parameters = _within(project, elsewhere)
     rows = db.execute(
-        f"{_TOKEN} WHERE {_WITHIN} AND (t.created_at, t.id) > (?, ?) ORDER BY t.created_at, t.id LIMIT ?",
-        (*_prefixes(project), *after, limit),
+        f"{_TOKEN} WHERE {condition} AND (t.created_at, t.id) > (?, ?) ORDER BY t.created_at, t.id LIMIT ?",
+        (*parameters, *after, limit),
     )
     return [_token(db, row) for row in rows.fetchall()]
 
 
-def token_within(db: Database, project: str, token_id: str) -> TokenRow | None:
-    """The token of this id, if it is one of the project's own service accounts'."""
-    row = db.execute(f"{_TOKEN} WHERE {_WITHIN} AND t.id = ?", (*_prefixes(project), token_id)).fetchone()
+def token_within(db: Database, project: str, elsewhere: Sequence[str], token_id: str) -> TokenRow | None:
+    """The token of this id, if it is one of the project's own service accounts'. `elsewhere` is as above."""
+    condition, parameters = _within(project, elsewhere)
+    row = db.execute(f"{_TOKEN} WHERE {condition} AND t.id = ?", (*parameters, token_id)).fetchone()
     return _token(db, row) if row else None
 
 
-def _prefixes(project: str) -> tuple[str, str, str, str]:
-    return f"{project}/", f"{project}/", f"{project}:", f"{project}:"
+def _within(project: str, elsewhere: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """A condition on accounts, and its parameters."""
+    other = "substr(g.target, 1, length(?)) <> ?"
+    condition = (
+        "a.kind = 'service' AND EXISTS (SELECT 1 FROM account_grant AS g WHERE g.account_id = a.id)"
+        f" AND NOT EXISTS (SELECT 1 FROM account_grant AS g WHERE g.account_id = a.id AND {other} AND {other})"
+        + (f" AND a.name NOT IN ({_places(elsewhere)})" if elsewhere else "")
+    )
+    return condition, (f"{project}/", f"{project}/", f"{project}:", f"{project}:", *elsewhere)
+
+
+def _places(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
 
 
 def any_token(db: Database) -> bool:
@@ -160,6 +171,16 @@ def accounts_of_kind(db: Database, kind: str) -> list[AccountRow]:
     return [AccountRow(*row) for row in db.execute(f"{_ACCOUNT} WHERE kind = ? ORDER BY name", (kind,)).fetchall()]
 
 
+def use_of_accounts(db: Database, kind: str) -> dict[str, tuple[int, Microseconds | None]]:
+    """By `KIND:NAME`, how many tokens that are not revoked an account has, and when any of its was last used."""
+    rows = db.execute(
+        "SELECT a.kind || ':' || a.name, SUM(CASE WHEN t.revoked_at IS NULL THEN 1 ELSE 0 END), MAX(t.last_used_at)"
+        " FROM token AS t JOIN account AS a ON a.id = t.account_id WHERE a.kind = ? GROUP BY a.kind, a.name",
+        (kind,),
+    )
+    return {principal: (count, last_used_at) for principal, count, last_used_at in rows.fetchall()}
+
+
 def set_disabled(db: Database, account_id: str, at: Microseconds | None) -> None:
     """Writes: from `at` on nothing of the account is accepted; None enables it again."""
     db.execute("UPDATE account SET disabled_at = ? WHERE id = ?", (at, account_id))
@@ -204,10 +225,11 @@ def remove_account_grant(db: Database, account_id: str, grant: Grant) -> bool:
 
 def grants_of(db: Database, principals: Sequence[str]) -> tuple[Grant, ...]:
     """The grants that the catalog has for any of the accounts `KIND:NAME`."""
+    pairs = [principal.partition(":") for principal in principals]
     rows = db.execute(
         "SELECT DISTINCT g.target FROM account_grant AS g JOIN account AS a ON a.id = g.account_id"
-        f" WHERE a.kind || ':' || a.name IN ({', '.join('?' * len(principals))}) ORDER BY g.target",
-        tuple(principals),
+        f" WHERE {' OR '.join(['(a.kind = ? AND a.name = ?)'] * len(pairs))} ORDER BY g.target",
+        tuple(part for kind, _, name in pairs for part in (kind, name)),
     )
     return tuple(parsed(target) for (target,) in rows.fetchall())
 

@@ -3,7 +3,7 @@
 import click
 
 from orbitalreg import __version__
-from orbitalreg.cli import audit, packages, serve, setup, sources, tokens, worker
+from orbitalreg.cli import accounts, audit, grants, packages, serve, setup, sources, tokens, worker
 from orbitalreg.cli.extensions import ExtensibleGroup
 
 
@@ -20,6 +20,9 @@ for command in (
     setup.doctor,
     setup.plugins,
     tokens.token,
+    accounts.user,
+    accounts.service,
+    grants.grant,
     packages.packages,
     packages.show,
     packages.yank,

@@ -8,16 +8,20 @@ import click
 
 from orbitalreg.assembly import Registry
 from orbitalreg.cli.common import local_actor, opened
+from orbitalreg.cli.doubts import doubts, warn
 from orbitalreg.delegation import rotate_any, summary
+from orbitalreg.granting import granted, grants_listed
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.inventory import Inventory, inventory_of
-from orbitalreg.model import Address, File, Repository, Status
+from orbitalreg.model import Address, File, Grant, Repository, Status
 from orbitalreg.sources.explaining import explain
 from orbitalreg.sources.opening import allow
 from orbitalreg.summaries import (
     Change,
     Explanation,
     FileSummary,
+    Granted,
+    GrantSummary,
     Opening,
     PackageDetail,
     PackageSummary,
@@ -63,6 +67,12 @@ class Backend(Protocol):
     def revoke(self, id_or_name: str) -> Sequence[str]: ...
 
     def rotate(self, id_or_name: str, overlap: int) -> TokenSecret: ...
+
+    def grants_listed(self, project: str | None, principal: str | None) -> Iterable[GrantSummary]: ...
+
+    def give(self, principal: str, grants: Sequence[Grant]) -> Granted: ...
+
+    def take_back(self, principal: str, grant: Grant) -> Granted: ...
 
 
 class Local:
@@ -133,6 +143,22 @@ class Local:
 
     def rotate(self, id_or_name: str, overlap: int) -> TokenSecret:
         return rotate_any(self._registry.catalog, self._registry.accounts, id_or_name, overlap, local_actor())
+
+    def grants_listed(self, project: str | None, principal: str | None) -> list[GrantSummary]:
+        return grants_listed(self._registry.catalog.read(), self._registry.accounts.rights, project, principal)
+
+    def give(self, principal: str, grants: Sequence[Grant]) -> Granted:
+        self._registry.accounts.grant(principal, grants, local_actor())
+        warn(doubts(self._registry, grants))
+        return self._granted(principal, grants)
+
+    def take_back(self, principal: str, grant: Grant) -> Granted:
+        self._registry.accounts.revoke_grant(principal, grant, local_actor())
+        return self._granted(principal, [grant])
+
+    def _granted(self, principal: str, grants: Sequence[Grant]) -> Granted:
+        projects = frozenset(grant.project for grant in grants)
+        return granted(self._registry.catalog.read(), self._registry.accounts.rights, principal, projects)
 
     def _place(self, address: Address) -> tuple[Repository, FormatAdapter]:
         repository = self._registry.repository(address)

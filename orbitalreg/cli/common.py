@@ -17,8 +17,8 @@ from orbitalreg.assembly import Registry, assemble, read_settings
 from orbitalreg.errors import ConfigError, InvalidName, OrbitalError
 from orbitalreg.model import Actor, Microseconds
 
-T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class Group(click.Group):
@@ -52,6 +52,14 @@ def unicode_text(context: click.Context, option: click.Parameter, value: str | N
     return value
 
 
+def usage(parse: Callable[[str], T], text: str, option: str) -> T:
+    """`parse(text)`; what it refuses is wrong usage of `option`."""
+    try:
+        return parse(text)
+    except InvalidName as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
 def json_option(command: F) -> F:
     """`--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
@@ -73,14 +81,6 @@ def local_actor() -> Actor:
         return Actor(f"local:{getpass.getuser()}")
     except (KeyError, OSError):  # a container's user without a name
         return Actor("local:unknown")
-
-
-def usage(parse: Callable[[str], T], text: str, option: str) -> T:
-    """`parse(text)`; what it refuses is wrong usage of `option`."""
-    try:
-        return parse(text)
-    except InvalidName as error:
-        raise click.BadParameter(str(error), param_hint=option) from None
 
 
 def print_json(value: Any) -> None:

@@ -1,9 +1,12 @@
 """What a command does through a server's API."""
 
+from collections.abc import Iterator, Sequence
+
 from orbitalreg.client import Client
 from orbitalreg.delegation import chosen
-from orbitalreg.errors import NotFound
-from orbitalreg.summaries import TokenSecret
+from orbitalreg.errors import InvalidName, NotFound
+from orbitalreg.model import Grant
+from orbitalreg.summaries import Granted, GrantSummary, TokenSecret
 
 
 class Remote(Client):
@@ -19,3 +22,24 @@ class Remote(Client):
 
     def rotate(self, id_or_name: str, overlap: int) -> TokenSecret:
         return self.rotate_token(chosen(list(self.tokens()), id_or_name), overlap)
+
+    def grants_listed(self, project: str | None, principal: str | None) -> Iterator[GrantSummary]:
+        """Raises `InvalidName` without a project."""
+        if project is None:
+            raise InvalidName("which project? a server tells of one at a time")
+        return self.grants(project, principal)
+
+    def give(self, principal: str, grants: Sequence[Grant]) -> Granted:
+        """One call for each project that the grants lie in."""
+        told = [self.add_grants(project, principal, found) for project, found in _by_project(grants).items()]
+        return Granted(principal, sorted(grant for part in told for grant in part.grants))
+
+    def take_back(self, principal: str, grant: Grant) -> Granted:
+        return self.remove_grant(grant.project, principal, grant)
+
+
+def _by_project(grants: Sequence[Grant]) -> dict[str, list[Grant]]:
+    found: dict[str, list[Grant]] = {}
+    for grant in grants:
+        found.setdefault(grant.project, []).append(grant)
+    return found

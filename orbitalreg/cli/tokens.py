@@ -1,7 +1,6 @@
 """`orbitalreg token`."""
 
-from difflib import get_close_matches
-from string import ascii_lowercase
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -19,11 +18,12 @@ from orbitalreg.cli.common import (
     to_the_second,
     usage,
 )
+from orbitalreg.cli.doubts import doubts, warn
 from orbitalreg.config import parse_duration
 from orbitalreg.delegation import MAX_OVERLAP
 from orbitalreg.errors import InvalidName
-from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.model import Address, Grant, Microseconds, now
+from orbitalreg.granting import beyond
+from orbitalreg.model import Grant, Microseconds, now
 from orbitalreg.summaries import TokenSummary
 
 MAX_SECONDS = 100 * 366 * 24 * 3600  # what lies far beyond is no date that could be told
@@ -55,56 +55,25 @@ def create(
     parsed = [usage(Grant.parse, text, "--grant") for text in grants]
     expires_at = usage(_expiry, expires, "--expires") if expires else None
     with opened(config_file) as registry:
+        expires_at = registry.accounts.last_moment(expires_at)
         made = registry.accounts.create_token(name, user, parsed, expires_at, local_actor())
-        doubts = [f"{grant}: {doubt}" for grant in parsed if (doubt := _doubt(registry, grant))]
-    for doubt in doubts:
-        click.echo(f"orbitalreg: warning: {doubt}", err=True)
+        warn([*doubts(registry, parsed), *_beyond(registry, user, parsed)])
     if as_json:
         print_json({"id": made.id, "token": made.text, "expires": moment(expires_at)})
     else:
         click.echo(made.text)
 
 
-def _doubt(registry: Registry, grant: Grant) -> str | None:
-    """Why there is nothing of which `grant` speaks, as the configuration is now; None where there may be."""
-    if not any(grant.touches(address) for address in registry.repositories):
-        return _unknown(registry, grant)
-    if grant.repository is None or grant.pattern is None:
-        return None
-    adapter = registry.formats[registry.repositories[Address(grant.project, grant.repository)].format]
-    try:
-        normal = _normal(adapter, grant.pattern)
-    except InvalidName:
-        return f"{grant.pattern} matches no package: there are no such names in format {adapter.name}"
-    if normal == grant.pattern:
-        return None
-    return f"{grant.pattern} matches no package; format {adapter.name} writes it {normal}"
-
-
-def _unknown(registry: Registry, grant: Grant) -> str:
-    what, wanted = "repository", f"{grant.project}/{grant.repository}"
-    known = sorted(map(str, registry.repositories))
-    if grant.repository is None:
-        what, wanted = "project", grant.project
-        known = sorted({address.project for address in registry.repositories})
-    near = get_close_matches(wanted, known, 1)
-    hint = f"did you mean {near[0]}?" if near else f"configured are: {', '.join(known) or 'none'}"
-    return f"there is no {what} {wanted}; {hint}"
-
-
-def _normal(adapter: FormatAdapter, pattern: str) -> str:
-    """`pattern` as the format writes names: letters that are not in it stand for its wildcards meanwhile.
-
-    Raises `InvalidName` where no name can be like it.
-    """
-    unused = [letter for letter in ascii_lowercase if letter not in pattern.lower()]
-    pairs = list(zip(unused, "*?", strict=False))
-    for letter, wildcard in pairs:
-        pattern = pattern.replace(wildcard, letter)
-    normal = adapter.normalize(pattern)
-    for letter, wildcard in pairs:
-        normal = normal.replace(letter, wildcard)
-    return normal
+def _beyond(registry: Registry, user: str | None, grants: Sequence[Grant]) -> list[str]:
+    """One line for each grant of a personal token that its user does not have."""
+    if user is None:
+        return []
+    lacking = beyond(registry.catalog.read(), registry.accounts.rights, f"user:{user}", grants)
+    return [
+        f"{grant}: {user} does not have it, and a token never has more than its user; "
+        f"give it: orbitalreg grant add user:{user} {grant}"
+        for grant in lacking
+    ]
 
 
 @token.command("list")

@@ -12,6 +12,7 @@ from orbitalreg.model import Address, Kind
 def faults(settings: Settings) -> Iterator[str]:
     """Each fault of each table that has a check of its own."""
     yield from _repositories(settings)
+    yield from _groups(settings)
     yield from _webhooks(settings)
 
 
@@ -36,6 +37,15 @@ def _webhooks(settings: Settings) -> Iterator[str]:
                 webhook.key()
             except ConfigError as error:
                 yield f"{path}.secret_file: {error}"
+
+
+def _groups(settings: Settings) -> Iterator[str]:
+    for number, table in enumerate(settings.grants):
+        kind, _, name = table.to.partition(":")
+        if kind == "group" and name not in settings.groups:
+            near = get_close_matches(name, settings.groups, 1)
+            hint = f"; did you mean 'group:{near[0]}'?" if near else "; its users stand in [groups]"
+            yield f"grants.{number}.to: found {table.to!r}; there is no such group{hint}"
 
 
 def _repositories(settings: Settings) -> Iterator[str]:

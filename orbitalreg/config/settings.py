@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
@@ -59,8 +59,8 @@ class Settings(Table):
     data: DataSettings = DataSettings()
     storage: StorageSettings = StorageSettings()
     projects: dict[NameKey, ProjectSettings] = Field({}, description="Projects by name.")
-    groups: dict[NameKey, tuple[NameKey, ...]] = Field(
-        {}, strict=False, description="Named sets of users: the names of the users in each."
+    groups: dict[NameKey, Annotated[tuple[NameKey, ...], Field(strict=False)]] = Field(
+        {}, description="Named sets of users: the names of the users in each."
     )
     grants: tuple[GrantSettings, ...] = Field((), strict=False, description="Who may do what.")
     tokens: TokenSettings = TokenSettings()
@@ -81,7 +81,7 @@ class Settings(Table):
 
     def warnings(self) -> list[str]:
         """What is allowed and should be known: one line for each, with the key's path."""
-        told = []
+        told = list(self._idle_grants())
         for address, repository in self.repositories():
             path = repository_path(address)
             if not repository.guard:
@@ -94,6 +94,12 @@ class Settings(Table):
             if webhook.url.startswith("http://"):
                 told.append(f"webhooks.{number}.url: is without TLS; who listens on the way reads what is sent")
         return told
+
+    def _idle_grants(self) -> Iterator[str]:
+        for number, table in enumerate(self.grants):
+            for place, grant in enumerate(table.grants):
+                if not any(grant.touches(address) for address, _ in self.repositories()):
+                    yield f"grants.{number}.grants.{place}: found '{grant}'; there is no such project or repository"
 
     @property
     def enabled_plugins(self) -> frozenset[str]:

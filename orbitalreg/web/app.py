@@ -50,18 +50,7 @@ def create_app(
     problems.install(app)
     registry.sources.fetches.observe(metrics)
     registry.sources.relay.listener = metrics
-    desk = _exchange_desk(registry, failures, metrics)
-    presenter = Presenter(PageCache(), registry.usage, metrics)
-    routes: list[tuple[str, Any]] = [
-        ("/", Home(registry)),
-        ("/healthz", Health()),
-        ("/readyz", Readiness(registry.catalog, registry.desk)),
-        ("/metrics", Exposition(registry.catalog, registry.store, metrics)),
-        *exchange.routes(desk, registry),
-        *api.routes(registry),
-        *((mount.template, mount.resource) for mount in mounts(registry, presenter, metrics)),
-    ]
-    for template, resource in routes:
+    for template, resource in routes(registry, metrics, failures):
         if not (hasattr(resource, "rights") and hasattr(resource, "body_limit")):
             raise PluginError(f"the route {template} states no right, or no limit of a body")
         app.add_route(template, resource)
@@ -73,6 +62,21 @@ def create_app(
         return app(environ, start_response)
 
     return application
+
+
+def routes(registry: Registry, metrics: Metrics, failures: FailureLimit) -> list[tuple[str, Any]]:
+    """Every template with the resource that serves it."""
+    desk = _exchange_desk(registry, failures, metrics)
+    presenter = Presenter(PageCache(), registry.usage, metrics)
+    return [
+        ("/", Home(registry)),
+        ("/healthz", Health()),
+        ("/readyz", Readiness(registry.catalog, registry.desk)),
+        ("/metrics", Exposition(registry.catalog, registry.store, metrics)),
+        *exchange.routes(desk, registry),
+        *api.routes(registry),
+        *((mount.template, mount.resource) for mount in mounts(registry, presenter, metrics)),
+    ]
 
 
 def _exchange_desk(registry: Registry, failures: FailureLimit, metrics: Metrics) -> ExchangeDesk:

@@ -280,7 +280,10 @@ def sees(identity: Identity, repository: Repository, package: str | None = None)
 
 
 def _knows_project(identity: Identity, address: Address | None) -> bool:
-    return address is None or any(grant.project == address.project for grant in identity.token)
+    """Whether the caller has anything there: neither a token alone counts, nor an account alone."""
+    return address is None or all(
+        any(grant.project == address.project for grant in grants) for grants in (identity.owner, identity.token)
+    )
 
 
 def may_read(identity: Identity, repository: Repository, package: str | None) -> bool:

@@ -76,7 +76,7 @@ def test_bodies_take_nothing_that_they_do_not_name(document: Any) -> None:
         for told in operations.values()
         if "requestBody" in told
     ]
-    assert sorted(bodies) == ["NewException", "NewToken", "Rotation", "StatusChange", "Yank"]
+    assert sorted(bodies) == ["NewException", "NewGrants", "NewToken", "Rotation", "StatusChange", "Yank"]
     assert all(document["components"]["schemas"][name]["additionalProperties"] is False for name in bodies)
 
 

@@ -46,6 +46,8 @@ def tokens_of(site: Any) -> dict[str, str | None]:
 
 
 ALLOWED = {"version": "1", "expires_in": 60, "reason": "a test"}
+KITE = "service:kite"
+GIVEN = {"principal": KITE, "grants": ["acme/toys/kite:read"]}
 REFUSED_TO_ALL = {"exceptions": 409, "reservation": 403}
 """What a local repository that holds the package answers to those who have the right."""
 
@@ -54,6 +56,15 @@ MATRIX: list[tuple[str, str, Any, set[str], set[str]]] = [
     ("GET", f"{ROOT}/projects", None, {*GRANTS, "nobody"}, set()),
     ("GET", f"{ROOT}/projects/acme", None, SEES_PROJECT, SEES_PROJECT),
     ("GET", f"{ROOT}/projects/acme/repositories", None, SEES_PROJECT, SEES_PROJECT),
+    ("GET", f"{ROOT}/projects/acme/grants", None, {"admin"}, SEES_PROJECT),
+    ("POST", f"{ROOT}/projects/acme/grants", GIVEN, {"admin"}, SEES_PROJECT),
+    (
+        "DELETE",
+        f"{ROOT}/projects/acme/grants?principal={KITE}&grant=acme/toys/kite:maintain",
+        None,
+        {"admin"},
+        SEES_PROJECT,
+    ),
     ("GET", f"{ROOT}/projects/acme/tokens", None, {"admin"}, SEES_PROJECT),
     ("DELETE", f"{ROOT}/projects/acme/tokens/{{spare}}", None, {"admin"}, SEES_PROJECT),
     ("GET", TOYS, None, SEES_TOYS, SEES_TOYS),
@@ -76,6 +87,7 @@ MATRIX: list[tuple[str, str, Any, set[str], set[str]]] = [
     ("DELETE", f"{BALL}/versions/1/yank", None, KEEPS, SEES),
     ("DELETE", f"{BALL}/versions/2/files/ball@2.toy", None, KEEPS, SEES),
     ("DELETE", f"{BALL}/versions/1", None, KEEPS, SEES),
+    ("GET", f"{ROOT}/me", None, set(GRANTS), set()),
     ("GET", f"{ROOT}/tokens", None, set(GRANTS), set()),
     ("POST", f"{ROOT}/tokens", {"name": "x", "grants": ["nowhere:read"]}, set(), set(GRANTS)),
     ("GET", f"{ROOT}/tokens/{{spare}}", None, set(), set()),
@@ -115,7 +127,7 @@ def test_the_matrix_has_every_route(registry: Any) -> None:
     def pattern(path: str) -> str:
         known = {"acme": "{project}", "toys": "{repository}", "ball": "{package}", "1": "{version}", "2": "{version}"}
         known |= {"ball@1.toy": "{filename}", "ball@2.toy": "{filename}", "{spare}": "{token}"}
-        return "/".join(known.get(part, part) for part in path.split("/"))
+        return "/".join(known.get(part, part) for part in path.partition("?")[0].split("/"))
 
     stated = {(method, template) for template, resource in routes(registry) for method in resource.rights}
     assert {(method, pattern(path)) for method, path, *_ in MATRIX} == stated

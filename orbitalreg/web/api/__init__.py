@@ -5,6 +5,7 @@ from orbitalreg.web.api.audit import Audit
 from orbitalreg.web.api.document import PATH, Document, describe
 from orbitalreg.web.api.downloads import DownloadsByToken, PackageDownloads
 from orbitalreg.web.api.files import FileItem, Files
+from orbitalreg.web.api.grants import Me, ProjectGrantList
 from orbitalreg.web.api.packages import (
     PackageExceptions,
     PackageExplanation,
@@ -33,6 +34,7 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
         ("/api/v1/projects", Projects(registry)),
         (_PROJECT, ProjectItem(registry)),
         (f"{_PROJECT}/audit", Audit(registry)),
+        (f"{_PROJECT}/grants", ProjectGrantList(registry)),
         (f"{_PROJECT}/tokens", ProjectTokenList(registry)),
         (f"{_PROJECT}/tokens/{{token}}", ProjectTokenItem(registry)),
         (f"{_PROJECT}/repositories", Repositories(registry)),
@@ -53,6 +55,7 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
         (f"{_VERSION}/files", Files(registry)),
         (_FILE, FileItem(registry)),
         (f"{_FILE}/downloads", PackageDownloads(registry)),
+        ("/api/v1/me", Me(registry)),
         ("/api/v1/tokens", Tokens(registry)),
         (_TOKEN, TokenItem(registry)),
         (f"{_TOKEN}/rotate", TokenRotation(registry)),

@@ -144,16 +144,16 @@ def _fields(template: str) -> list[dict[str, Any]]:
 
 
 def _parameters(stated: Operation) -> list[dict[str, Any]]:
-    properties = stated.query.model_json_schema()["properties"] if stated.query.model_fields else {}
+    told = stated.query.model_json_schema()
     return [
         {
             "name": name,
             "in": "query",
-            "required": False,
+            "required": name in told.get("required", ()),
             "description": schema.pop("description"),
             "schema": _tidy(_without_null(schema)),
         }
-        for name, schema in properties.items()
+        for name, schema in told.get("properties", {}).items()
     ]
 
 

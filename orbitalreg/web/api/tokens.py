@@ -1,39 +1,28 @@
 """Tokens: the caller's own, and those of a project's service accounts for its admins."""
 
 from http import HTTPStatus
-from typing import Annotated
 
 import falcon
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from orbitalreg.assembly import Registry
 from orbitalreg.delegation import DEFAULT_OVERLAP, MAX_OVERLAP, OwnTokens, ProjectTokens
-from orbitalreg.errors import InvalidName
 from orbitalreg.inventory import START
 from orbitalreg.model import Grant, Right
 from orbitalreg.summaries import Page, TokenSecret, TokenSummary, microseconds
+from orbitalreg.web.api.grants import NAME, GrantText
 from orbitalreg.web.api.paging import Paging, TimeKey, page, time_key
 from orbitalreg.web.api.resource import ApiResource, ProjectResource, Sent, caller, operation
 from orbitalreg.web.auth import Access, actor_of
 
-_NAME = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
-_GRANT = rf"^{_NAME}(/{_NAME}(/[A-Za-z0-9._*?-]{{1,128}})?)?:(read|publish|maintain|admin)$"
 MAX_SECONDS = 10 * 366 * 24 * 3600
-
-
-def _grant(text: str) -> str:
-    try:
-        Grant.parse(text)
-    except InvalidName as error:
-        raise ValueError(str(error)) from None
-    return text
 
 
 class NewToken(Sent):
     """A token to be made for the caller's own account."""
 
-    name: str = Field(pattern=f"^{_NAME}$", description="What it is called; several may be called alike.")
-    grants: list[Annotated[str, Field(pattern=_GRANT), AfterValidator(_grant)]] = Field(
+    name: str = Field(pattern=f"^{NAME}$", description="What it is called; several may be called alike.")
+    grants: list[GrantText] = Field(
         min_length=1, max_length=100, description="PROJECT[/REPO[/PATTERN]]:RIGHT, each within what your token holds."
     )
     expires_in: int | None = Field(
