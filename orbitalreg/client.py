@@ -177,7 +177,7 @@ class Client:
     # Who changed what.
 
     def audit(self, project: str, **chosen: str) -> Iterator[AuditEntry]:
-        """The audit log of a project, oldest first; `chosen` are the parameters of the API: action="file.*", since=..."""
+        """The audit log of a project, oldest first; `chosen` are the API's parameters, such as action="file.*"."""
         return self._list(AuditEntry, "projects", project, "audit", query=chosen)
 
     # Changes.
