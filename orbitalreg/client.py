@@ -22,6 +22,7 @@ from requests.auth import AuthBase
 from orbitalreg import errors
 from orbitalreg.model import Address, Grant, Status
 from orbitalreg.summaries import (
+    AuditEntry,
     Caller,
     Change,
     Downloads,
@@ -175,6 +176,12 @@ class Client:
     def explanation(self, address: Address, package: str) -> Explanation:
         """Why the package looks as it does there."""
         return self._get(Explanation, *_at(address, package), "explanation")
+
+    # Who changed what.
+
+    def audit(self, project: str, **chosen: str) -> Iterator[AuditEntry]:
+        """The audit log of a project, oldest first; `chosen` are the API's parameters, such as action="file.*"."""
+        return self._list(AuditEntry, "projects", project, "audit", query=chosen)
 
     # Changes.
 

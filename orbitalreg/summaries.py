@@ -336,8 +336,8 @@ class AuditEntry:
     `actor` is an account, `local:` and a user of the server's machine, `anonymous`, or `several` where an entry sums up
     what was refused in a short time. `token` is the id of the token used, `address` where the request came from,
     `request` its line in the server's log, and `origin` where an exchanged token comes from. `project` is the one that
-    it is about, where that is one. `number` and `hash` are of its link in the chain; null until it is linked, a second
-    or so later.
+    it is about, where that is one. `number` and `link_hash` are of its link in the chain; null until it is linked, a
+    second or so later.
     """
 
     id: str
@@ -354,4 +354,4 @@ class AuditEntry:
     origin: dict[str, str] | None
     detail: dict[str, Any]
     number: int | None
-    hash: str | None
+    link_hash: str | None

@@ -80,6 +80,13 @@ def test_it_is_told_as_json_lines_where_that_is_asked_for(stocked: Any, api: Any
     assert api("GET", AUDIT, token=admin, params={"format": "json"}, headers={"Accept": "application/jsonl"}).json
 
 
+def test_the_client_reads_it(served: Any) -> None:
+    served.put("ball@1.toy")
+    with served.client(served.token("auditor", "acme:admin")) as client:
+        assert [entry.target for entry in client.audit("acme", action="file.*")] == ["acme/toys/ball==1"]
+        assert {entry.action for entry in client.audit("acme")} == {"file.publish", "token.create"}
+
+
 def test_every_change_in_the_api_says_what_the_audit_log_calls_it(registry: Any) -> None:
     from orbitalreg.web import api as all_of_it
 

@@ -65,6 +65,7 @@ MATRIX: list[tuple[str, str, Any, set[str], set[str]]] = [
         {"admin"},
         SEES_PROJECT,
     ),
+    ("GET", f"{ROOT}/projects/acme/audit", None, {"admin"}, SEES_PROJECT),
     ("GET", f"{ROOT}/projects/acme/tokens", None, {"admin"}, SEES_PROJECT),
     ("DELETE", f"{ROOT}/projects/acme/tokens/{{spare}}", None, {"admin"}, SEES_PROJECT),
     ("GET", TOYS, None, SEES_TOYS, SEES_TOYS),

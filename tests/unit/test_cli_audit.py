@@ -71,7 +71,7 @@ def test_a_listed_entry_says_everything(audited: Any, cli: Callable[..., Any]) -
     assert entry["token"] == audited.publisher[6:14]
     assert (entry["address"], entry["project"], entry["outcome"]) == ("127.0.0.1", "acme", "done")
     assert entry["detail"]["filename"] == "ball@1.toy"
-    assert entry["number"] is None and entry["hash"] is None
+    assert entry["number"] is None and entry["link_hash"] is None
 
 
 @pytest.mark.parametrize("text", ["yesterday", "25:00", "5y"])
@@ -84,7 +84,7 @@ def test_export_is_json_lines_in_the_order_of_the_chain(audited: Any, cli: Calla
     found = [json.loads(line) for line in ran(cli, "export", "--project", "acme").stdout.splitlines()]
     assert [entry["number"] for entry in found] == sorted(entry["number"] for entry in found)
     assert {entry["outcome"] for entry in found} == {"done", "refused"}
-    assert all(len(entry["hash"]) == 64 for entry in found)
+    assert all(len(entry["link_hash"]) == 64 for entry in found)
 
 
 def test_the_anchor_is_printed_and_checked(audited: Any, cli: Callable[..., Any]) -> None:

@@ -38,11 +38,11 @@ def working(make_site: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """Makes a site with a worker whose retries do not wait."""
     workers: list[Worker] = []
 
-    def start(more: str, delay: float = 0.02, attempts: int = webhooks.ATTEMPTS) -> Any:
+    def start(more: str, delay: float = 0.02, attempts: int = webhooks.ATTEMPTS, longest: float = 0.02) -> Any:
         site = make_site(more)
         handlers = dict(site.registry.handlers)
         handlers[DELIVER] = Handler(
-            handlers[DELIVER].run, attempts=attempts, delay=delay, longest_delay=delay, at_once=3
+            handlers[DELIVER].run, attempts=attempts, delay=delay, longest_delay=max(delay, longest), at_once=3
         )
         workers.append(Worker(site.registry.catalog, handlers))
         workers[-1].start()
@@ -160,7 +160,7 @@ def test_a_receiver_that_hangs_holds_up_neither_another_nor_the_chain(
 
 def test_a_receiver_that_asks_for_patience_gets_it(hook: Receiver, working: Callable[..., Any]) -> None:
     hook.answer = status(429, Retry_After="40")
-    site = working(configured(hook, '["file.publish"]'))
+    site = working(configured(hook, '["file.publish"]'), longest=3600)
     site.put("ball@1.toy")
     until(lambda: any(failure for _, _, failure in left(site)))
     due_at = site.registry.catalog.read().execute("SELECT due_at FROM job WHERE kind = ?", (DELIVER,)).fetchone()[0]
