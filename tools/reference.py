@@ -31,7 +31,15 @@ INCLUDED = re.compile(r"^(```\w+(?: \w+=\S+)* from=(?P<path>\S+)\n)(.*?)(^```$)"
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 SIZES = ("max_upload", "max_page", "max_name_list")
-DURATIONS = ("listing_ttl", "negative_ttl", "connect_timeout", "page_timeout", "min_age")
+DURATIONS = (
+    "max_lifetime",
+    "exchanged_lifetime",
+    "listing_ttl",
+    "negative_ttl",
+    "connect_timeout",
+    "page_timeout",
+    "min_age",
+)
 PERIODS = [(86400, "d"), (3600, "h"), (60, "m"), (1, "s")]
 UNITS = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
 
@@ -227,6 +235,8 @@ GENERATED: dict[str, Callable[[], str]] = {
     "server": lambda: settings_table(config.ServerSettings),
     "data": lambda: settings_table(config.DataSettings),
     "storage": lambda: settings_table(config.StorageSettings),
+    "grants": lambda: settings_table(config.GrantSettings),
+    "tokens": lambda: settings_table(config.TokenSettings),
     "project": lambda: settings_table(config.ProjectSettings),
     "repository": lambda: settings_table(config.RepositorySettings),
     "local": lambda: settings_table(config.RepositorySettings, (Kind.LOCAL,)),

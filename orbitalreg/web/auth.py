@@ -132,7 +132,7 @@ class Gate:
         header = req.env.get("HTTP_AUTHORIZATION")
         if not header and not self._sign_in.authenticators:
             return ANONYMOUS
-        identity = self._sign_in.identify(_shown(req, *_read(header, bool(self._sign_in.authenticators))))
+        identity = self._sign_in.identify(_shown(req, header, bool(self._sign_in.authenticators)))
         if identity.token_id is not None:
             self._usage.used(identity.token_id)
         elif identity.is_anonymous and header:
@@ -212,9 +212,14 @@ def _read(header: str | None, others: bool) -> tuple[str | None, str | None]:
     return (user, secret) if user or secret else (None, None)
 
 
-def _shown(req: falcon.Request, user: str | None, secret: str | None) -> Credentials:
-    headers = {key[5:].replace("_", "-").lower(): value for key, value in req.env.items() if key.startswith("HTTP_")}
+def _shown(req: falcon.Request, header: str | None, others: bool) -> Credentials:
+    user, secret = _read(header, others)
+    headers = _headers(req) if others else {}
     return Credentials(user, secret, headers, req.env.get("REMOTE_ADDR", ""), req.context.remote_addr)
+
+
+def _headers(req: falcon.Request) -> dict[str, str]:
+    return {key[5:].replace("_", "-").lower(): value for key, value in req.env.items() if key.startswith("HTTP_")}
 
 
 def _host(url: str) -> str:

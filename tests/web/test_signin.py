@@ -1,6 +1,7 @@
 """Who is asked about a caller, in which order; passwords, the limit on failures; and writes of other sites."""
 
 import base64
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -69,6 +70,19 @@ def test_a_user_known_by_a_password_has_the_users_rights(site: Any) -> None:
     assert (site.log[-1]["who"], site.log[-1]["token"]) == ("user:ann", None)
     assert ask(site, "ann", "hunter2", "POST", "/toy/acme/toys/put/ball@1.toy", body=b"x").status_code == 200
     assert ask(site, "bob", "hunter3").status_code == 404  # signed in, with no right to read
+
+
+def test_a_user_known_by_a_password_makes_tokens_within_the_users_rights(site: Any) -> None:
+    def make(*grants: str) -> Any:
+        sent = {"name": "laptop", "grants": grants}
+        headers = {"Content-Type": "application/json"}
+        return ask(site, "ann", "hunter2", "POST", "/api/v1/tokens", headers=headers, body=json.dumps(sent).encode())
+
+    made = make("acme/toys:read")
+    assert made.status_code == 201
+    assert site.get(NAMES, made.json["token"]).status_code == 200
+    assert site.log[-1]["who"] == "user:ann"
+    assert make("acme:admin").status_code == 403
 
 
 def test_rights_are_as_they_are_at_each_request(site: Any) -> None:
