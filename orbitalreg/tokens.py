@@ -56,6 +56,11 @@ def looks_like_token(secret: str) -> bool:
     return secret.startswith(("orbsa_", "orbpat_", "orboi_"))
 
 
+def masked(text: str) -> str:
+    """`text` with the public id alone of each token in it: somebody may paste one into an address or a name."""
+    return TOKEN_PATTERN.sub(lambda found: found[0][:-38] + "...", text) if "orb" in text else text
+
+
 def token_hash(text: str) -> str:
     """What the catalog keeps of a token."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -7,6 +7,7 @@ from http import HTTPStatus
 import falcon
 
 from orbitalreg import errors
+from orbitalreg.tokens import masked
 from orbitalreg.waiting import VISIT_KEY, NotYet
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ def _unexpected(req: falcon.Request, resp: falcon.Response, error: Exception, _:
 
 def answer(req: falcon.Request, resp: falcon.Response, status: HTTPStatus, detail: str) -> None:
     """One refusal: in the status line, and in the body as text or, in the API and where asked for, as RFC 9457 JSON."""
+    detail = masked(detail)
     flat = one_line(detail)
     for name in ("Content-Encoding", "Content-Range", "Accept-Ranges", "ETag", "Vary", "Content-Length"):
         resp.delete_header(name)  # of the answer that was being made
