@@ -2,7 +2,7 @@
 
 from benchmarks.workloads import OURS, Bound, Figures, Result
 
-NAMES = {"ratio": "ratio", "cpu_ms": "CPU ms", "value": "", "memory_mb": "MB"}
+NAMES = {"ratio": "ratio", "cpu_ratio": "CPU ratio", "cpu_ms": "CPU ms", "value": "", "memory_mb": "MB"}
 PEERS = ("devpi", "pypiserver")
 TRUST = """\
 - Everything ran on loopback and on the same cores as the load itself. Absolute figures mean little; compare ratios

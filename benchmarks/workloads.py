@@ -25,7 +25,7 @@ RATE, SPEED, UPLOADS, TIME = "requests/s", "MB/s", "uploads/s", "s"
 
 @dataclass(frozen=True)
 class Bound:
-    """What our figure has to reach. `of`: ratio (to the point's reference), cpu_ms, value or memory_mb."""
+    """What our figure has to reach. `of`: ratio or cpu_ratio (to the point's reference), cpu_ms, value, memory_mb."""
 
     of: str
     limit: float
@@ -54,6 +54,7 @@ class Figures:
     ratio: float | None = None  # median over the rounds of the ratio to the reference in the same round
     spread: float | None = None
     cpu_ms: float | None = None
+    cpu_ratio: float | None = None  # as `ratio`, of CPU time a request
     p50_ms: float | None = None
     p99_ms: float | None = None
     bytes: float | None = None
@@ -108,8 +109,14 @@ def _figures(samples: list[Sample | None], reference: list[Sample | None], fault
         return Figures(fault=fault)
     values = [sample.value for sample in good]
     ratios = [mine.value / its.value for mine, its in zip(samples, reference, strict=False) if mine and its]
+    cpu = [
+        mine.cpu_ms / its.cpu_ms
+        for mine, its in zip(samples, reference, strict=False)
+        if mine and its and mine.cpu_ms and its.cpu_ms
+    ]
     middle = statistics.median(values)
     figures = Figures(middle, statistics.median(ratios) if ratios else None, fault=fault, values=values)
+    figures.cpu_ratio = statistics.median(cpu) if cpu else None
     figures.spread = (max(values) - min(values)) / middle if len(values) > 1 else None
     for name in ("cpu_ms", "p50_ms", "p99_ms", "bytes", "memory_mb"):
         known = [value for sample in good if (value := getattr(sample, name)) is not None]
@@ -157,6 +164,7 @@ def _package_pages(servers: Field, sizes: Sizes) -> Iterator[Point]:
 
     yield Point(work, "JSON, c=8", RATE, runs(servers.all, "JSON"), target)
     yield Point(work, "JSON, c=8, with a token", RATE, runs((servers.peers[0], servers.private), "JSON"), target)
+    yield _signing_in(servers.ours, work, asked, sizes)
     if "HTML" in _kinds(sizes):
         yield Point(work, "HTML, c=8", RATE, runs(servers.all, "HTML"))
     few = asked[: sizes.small_store]
@@ -167,6 +175,19 @@ def _package_pages(servers: Field, sizes: Sizes) -> Iterator[Point]:
     }
     yield Point(f"{work}: {small} ({len(few) * 5} files) against the full one", "JSON, c=8", RATE, run,
                 (Bound("ratio", 0.9),), small)  # fmt: skip
+
+
+def _signing_in(ours: Server, work: str, asked: list[str], sizes: Sizes) -> Point:
+    """The same page of the same server without a token and with one."""
+    anonymous, urls = f"{OURS}, anonymous", [ours.page(name) for name in asked]
+    headers = {"Accept": JSON_PAGE}
+
+    def run(more: dict[str, str]) -> Callable[[], Sample]:
+        return lambda: read(urls, 8, int(sizes.seconds), ours.pid, headers | more)
+
+    return Point(f"{work}: signed in against {anonymous}", "JSON, c=8", RATE,
+                 {anonymous: run({}), OURS: run(ours.headers)}, (Bound("cpu_ratio", 1.10, at_least=False),),
+                 anonymous, rounds_factor=2)  # fmt: skip
 
 
 def _long_pages(servers: Field, sizes: Sizes, files: int) -> Iterator[Point]:

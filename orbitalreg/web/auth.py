@@ -120,10 +120,12 @@ class Gate:
         header = req.env.get("HTTP_AUTHORIZATION")
         if not header:
             return ANONYMOUS
-        user, secret = credentials(header)
-        if not user and not secret:
-            return ANONYMOUS
-        identity = self._accounts.authenticate(user, secret)
+        identity = self._accounts.recall(header)
+        if identity is None:
+            user, secret = credentials(header)
+            if not user and not secret:
+                return ANONYMOUS
+            identity = self._accounts.authenticate(user, secret, header)
         if identity.token_id is not None:
             self._usage.used(identity.token_id)
         return identity
