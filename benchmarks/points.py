@@ -14,7 +14,7 @@ RATE, SPEED, UPLOADS, TIME = "requests/s", "MB/s", "uploads/s", "s"
 
 @dataclass(frozen=True)
 class Bound:
-    """What our figure has to reach. `of` is a name in `Figures`."""
+    """What our figure has to reach. `of` is a name in `Figures`; a ratio is to the point's reference."""
 
     of: str
     limit: float
@@ -43,6 +43,7 @@ class Figures:
     ratio: float | None = None  # median over the rounds of the ratio to the reference in the same round
     spread: float | None = None
     cpu_ms: float | None = None
+    cpu_ratio: float | None = None  # as `ratio`, of CPU time a request
     p50_ms: float | None = None
     p99_ms: float | None = None
     bytes: float | None = None
@@ -109,6 +110,8 @@ def _figures(samples: list[Sample | None], reference: list[Sample | None], fault
     ratios = [mine.value / its.value for mine, its in pairs]
     middle = statistics.median(values)
     figures = Figures(middle, statistics.median(ratios) if ratios else None, fault=fault, values=values)
+    cpu = [mine.cpu_ms / its.cpu_ms for mine, its in pairs if mine.cpu_ms and its.cpu_ms]
+    figures.cpu_ratio = statistics.median(cpu) if cpu else None
     later = [mine.first_ms - its.first_ms for mine, its in pairs if mine.first_ms and its.first_ms]
     figures.later_ms = statistics.median(later) if later else None
     figures.spread = (max(values) - min(values)) / middle if len(values) > 1 else None

@@ -6,6 +6,7 @@ from benchmarks.proxies import UPSTREAM
 NAMES = {
     "ratio": "ratio",
     "cpu_ms": "CPU ms",
+    "cpu_ratio": "CPU ratio",
     "value": "",
     "memory_mb": "MB",
     "later_ms": "first byte, ms after the reference's,",

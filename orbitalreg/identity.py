@@ -46,28 +46,36 @@ class Accounts:
         self._salt = secrets.token_bytes(32)
         self.rights = rights or Rights()
 
-    def authenticate(self, user: str | None, secret: str) -> Identity:
+    def recall(self, header: str) -> Identity | None:
+        """Whom an Authorization header stood for when it was last `authenticate`d, if nothing has changed since."""
+        known = self._known.get(self._digest(header))
+        if known is None or (known.expires_at is not None and known.expires_at <= now()):
+            return None
+        return known.identity if known.revision == accounts.identity_revision(self._catalog.read()) else None
+
+    def authenticate(self, user: str | None, secret: str, header: str | None = None) -> Identity:
         """Whose token `secret` is. `user` is `__token__`, `oidc`, the account's name, or None for Bearer.
 
-        Raises `Unauthenticated`, which says what is wrong with it.
+        Where `header` is given, from which both were read, it is remembered, for `recall`. Raises `Unauthenticated`,
+        which says what is wrong with the token.
         """
-        key = hashlib.blake2b(secret.encode(), key=self._salt, digest_size=32).digest()
-        known = self._known.get(key)
-        if known is None:
-            token_id_of(secret)  # a typing error is told without a look at the catalog
+        token_id = token_id_of(secret)  # a typing error is told without a look at the catalog
         db = self._catalog.read()
-        revision = accounts.identity_revision(db)
-        if known is None or known.revision != revision or (known.expires_at is not None and known.expires_at <= now()):
-            known = self._look_up(db, secret, revision)
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[key] = known
+        known = self._look_up(db, token_id, secret, accounts.identity_revision(db))
         if user is not None and user not in TOKEN_USERS and user != known.owner:
             raise Unauthenticated("the user name does not belong to the token: use __token__ or the owner's name")
+        if header is not None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[self._digest(header)] = known
         return known.identity
 
-    def _look_up(self, db: Database, secret: str, revision: int) -> _Known:
-        row = self.token(db, token_id_of(secret))
+    def _digest(self, header: str) -> bytes:
+        """What is remembered of a header: nobody learns a token from it."""
+        return hashlib.blake2b(header.encode("utf-8", "surrogateescape"), key=self._salt, digest_size=32).digest()
+
+    def _look_up(self, db: Database, token_id: str, secret: str, revision: int) -> _Known:
+        row = self.token(db, token_id)
         if row is None or not hmac.compare_digest(row.hash, token_hash(secret)):
             raise Unauthenticated("the token is not known here; was it made by another server?")
         if row.state == "disabled":

@@ -316,6 +316,8 @@ class Identity:
     token: tuple[Grant, ...] = ()
     is_operator: bool = False
     origin: Mapping[str, str] | None = None
+    _levels: dict[tuple[Address, str | None], int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was asked before: a token's grants are looked through once for each package, not with each request."""
 
     @property
     def is_anonymous(self) -> bool:
@@ -333,7 +335,13 @@ class Identity:
         """Whether `right` is held on `package` there, or on the whole repository."""
         if self.is_operator:
             return True
-        return min(best(self.owner, address, package), best(self.token, address, package)) >= right
+        level = self._levels.get((address, package))
+        if level is None:
+            level = min(best(self.owner, address, package), best(self.token, address, package))
+            if len(self._levels) >= REMEMBERED_LEVELS:
+                self._levels.clear()
+            self._levels[address, package] = level
+        return level >= right
 
     def may_somewhere(self, right: Right, address: Address) -> bool:
         """Whether `right` may be held on some package there, so that a finer question is worth asking."""
@@ -353,6 +361,9 @@ class Identity:
             for grants in (self.owner, self.token)
         )
 
+
+REMEMBERED_LEVELS = 256
+"""Of how many packages one identity remembers what may be done to them."""
 
 ANONYMOUS = Identity(NOBODY)
 

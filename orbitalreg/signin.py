@@ -27,28 +27,34 @@ class SignIn:
     failures: FailureLimit
     on_failure: Callable[[str], None] = lambda kind: None
 
-    def identify(self, credentials: Credentials) -> Identity:
-        """Who shows `credentials`. Raises `Unauthenticated`, `TooManyFailures` in its place, and `Busy`.
+    def recall(self, header: str) -> Identity | None:
+        """Whose token an Authorization header showed before, as far as that is remembered and nothing has changed."""
+        return self.accounts.recall(header)
+
+    def identify(self, credentials: Credentials, header: str | None = None) -> Identity:
+        """Who shows `credentials`; those of a token are remembered by the `header` that they were read from.
+
+        Raises `Unauthenticated`, `TooManyFailures` in its place, and `Busy`.
 
         A token is no password: none is shown to authenticators, and as none can be guessed, none is counted.
         """
         if credentials.secret is not None and looks_like_token(credentials.secret):
-            return self._by_token(credentials.user, credentials.secret)
+            return self._by_token(credentials.user, credentials.secret, header)
         name, failed = self._known(credentials)
         if name is not None:
             return self.accounts.user(name)
         if credentials.secret is None:
             return ANONYMOUS
         if not self.authenticators or credentials.user in (None, *TOKEN_USERS):
-            return self._by_token(credentials.user, credentials.secret)
+            return self._by_token(credentials.user, credentials.secret, None)
         if failed:
             raise Unauthenticated("the password could not be checked; the server's log says why")
         self._failed("password", credentials)
         raise WrongPassword
 
-    def _by_token(self, user: str | None, secret: str) -> Identity:
+    def _by_token(self, user: str | None, secret: str, header: str | None) -> Identity:
         try:
-            return self.accounts.authenticate(user, secret)
+            return self.accounts.authenticate(user, secret, header)
         except Unauthenticated:
             self.on_failure("token")
             raise

@@ -56,9 +56,9 @@ def looks_like_token(secret: str) -> bool:
     return secret.startswith(("orbsa_", "orbpat_", "orboi_"))
 
 
-def without_secrets(text: str) -> str:
-    """`text` with nothing but the public id of each token in it: what people put into addresses by mistake."""
-    return TOKEN_PATTERN.sub(lambda match: f"(token {match[1]})", text)
+def masked(text: str) -> str:
+    """`text` with the public id alone of each token in it: somebody may paste one into an address or a name."""
+    return TOKEN_PATTERN.sub(lambda found: found[0][:-38] + "...", text) if "orb" in text else text
 
 
 def token_hash(text: str) -> str:

@@ -13,6 +13,7 @@ from orbitalreg.errors import OrbitalError
 from orbitalreg.model import Microseconds, now
 
 INTERVAL_SECONDS = 5.0
+PRECISION = 1_000_000  # microseconds
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +42,12 @@ class UsageRecorder:
         self._flush_if_stopped()
 
     def used(self, token_id: str) -> None:
-        """Note that a token was used just now."""
+        """Note that a token was used just now, to the second."""
+        present = now()
+        if present - self._used.get(token_id, 0) < PRECISION:
+            return  # every request comes here, and most need no lock
         with self._lock:
-            self._used[token_id] = now()
+            self._used[token_id] = present
             self._start()
         self._flush_if_stopped()
 

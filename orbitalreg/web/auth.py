@@ -132,7 +132,10 @@ class Gate:
         header = req.env.get("HTTP_AUTHORIZATION")
         if not header and not self._sign_in.authenticators:
             return ANONYMOUS
-        identity = self._sign_in.identify(_shown(req, header, bool(self._sign_in.authenticators)))
+        identity = self._sign_in.recall(header) if header else None
+        if identity is None:
+            shown = _shown(req, header, bool(self._sign_in.authenticators))
+            identity = self._sign_in.identify(shown, header)
         if identity.token_id is not None:
             self._usage.used(identity.token_id)
         elif identity.is_anonymous and header:

@@ -14,6 +14,7 @@ import falcon
 from orbitalreg.config import Network, within
 from orbitalreg.metrics import Metrics
 from orbitalreg.serving.admission import ADMISSION_KEY
+from orbitalreg.tokens import masked
 from orbitalreg.waiting import VISIT_KEY, Visit
 from orbitalreg.web.auth import WRITES
 
@@ -95,14 +96,14 @@ class AccessLog:
             "at": _timestamp(time.time()),
             "request": req.context.request_id,
             "method": req.method,
-            "path": req.path[:PATH_LENGTH],
+            "path": masked(req.path)[:PATH_LENGTH],
             "status": status,
             "ms": round(seconds * 1000, 2),
             "bytes": size,
             "who": identity.name if identity is not None else None,
             "token": identity.token_id if identity is not None else None,
             "from": req.context.remote_addr,
-            "agent": req.env.get("HTTP_USER_AGENT", "")[:120],
+            "agent": masked(req.env.get("HTTP_USER_AGENT", ""))[:120],
         }
         if identity is not None and identity.origin is not None:
             line["origin"] = dict(identity.origin)
@@ -123,7 +124,7 @@ class JsonFormatter(logging.Formatter):
             "at": _timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": masked(record.getMessage()),
         }
         line |= getattr(record, "fields", {})
         if record.exc_info:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 import falcon
 
 from orbitalreg import errors
+from orbitalreg.tokens import masked
 from orbitalreg.waiting import VISIT_KEY, NotYet
 
 logger = logging.getLogger(__name__)
@@ -106,6 +107,7 @@ def answer(
 
     `code` is what an exchange calls it, where not by its status.
     """
+    detail = masked(detail)
     flat = one_line(detail)
     for name in ("Content-Encoding", "Content-Range", "Accept-Ranges", "ETag", "Vary", "Content-Length"):
         resp.delete_header(name)  # of the answer that was being made

@@ -9,7 +9,7 @@ from orbitalreg.audit import Refusals
 from orbitalreg.errors import Unauthenticated
 from orbitalreg.model import ANONYMOUS, Actor, Address
 from orbitalreg.serving.admission import ADMISSION_KEY
-from orbitalreg.tokens import token_id_of, without_secrets
+from orbitalreg.tokens import masked, token_id_of
 from orbitalreg.web.auth import WRITES, ProjectTarget, Target, credentials
 
 LENGTH = 300
@@ -86,4 +86,4 @@ def _claimed(req: falcon.Request) -> dict[str, str]:
 
 
 def _short(text: str) -> str:
-    return without_secrets(text)[:LENGTH]
+    return masked(text)[:LENGTH]

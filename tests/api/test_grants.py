@@ -195,7 +195,7 @@ def test_a_user_known_by_something_else_than_a_token_makes_a_first_one(
 ) -> None:
     known = site.registry.accounts
     known.add_user("ann", site.actor)
-    monkeypatch.setattr(known, "authenticate", lambda user, secret: known.user("ann"))
+    monkeypatch.setattr(known, "authenticate", lambda user, secret, header: known.user("ann"))
     basic = {"headers": {"Authorization": "Basic YW5uOnBhc3N3b3Jk"}}
     told = api("GET", f"{ROOT}/me", token=None, **basic).json
     assert (told["account"], told["token"], told["grants"]) == ("user:ann", None, ["acme/toys:read", "other:read"])

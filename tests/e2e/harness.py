@@ -170,6 +170,14 @@ class Registry:
         os.killpg(self.pid, signal.SIGKILL)
         self.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the server has."""
+        return _environment() | self._environment
+
     def terminate(self) -> None:
         os.kill(self.pid, signal.SIGTERM)
 
@@ -214,7 +222,7 @@ class Registry:
     def cli(self, *arguments: str) -> str:
         """`orbitalreg ARGUMENTS --config …` beside the server: what it prints. It must succeed."""
         command = [str(BIN / "orbitalreg"), *arguments, "--config", str(self.config)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=_environment())
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=self.environment)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

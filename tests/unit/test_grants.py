@@ -445,9 +445,11 @@ def test_every_change_of_another_process_counts_at_once(
     known.grant("user:ann", parsed("acme/toys:read"), ACTOR)
     token = known.create_token("laptop", "ann", parsed("acme:admin"), None, ACTOR)
 
+    header = f"Bearer {token.text}"
+
     def best() -> int:
-        caller = known.authenticate(None, token.text)
-        assert known.authenticate(None, token.text) is caller  # remembered
+        caller = known.recall(header) or known.authenticate(None, token.text, header)
+        assert known.recall(header) is caller
         return max((right for right in Right if caller.may(right, TOYS)), default=0)
 
     assert best() == Right.READ
@@ -465,11 +467,12 @@ def test_every_change_of_another_process_counts_at_once(
     elsewhere(f"rotate_any(catalog, known, '{token.id}', 0, actor)")
     with pytest.raises(Unauthenticated, match="expired"):
         best()
-    other = known.create_token("laptop", "ann", parsed("acme:admin"), None, ACTOR)
-    assert known.authenticate(None, other.text)
-    elsewhere(f"known.revoke('{other.id}', actor)")
+    token = known.create_token("laptop", "ann", parsed("acme:admin"), None, ACTOR)
+    header = f"Bearer {token.text}"
+    assert best() == 0
+    elsewhere(f"known.revoke('{token.id}', actor)")
     with pytest.raises(Unauthenticated, match="revoked"):
-        known.authenticate(None, other.text)
+        best()
 
 
 def test_what_is_remembered_ends_with_its_time(
@@ -477,8 +480,10 @@ def test_what_is_remembered_ends_with_its_time(
 ) -> None:
     known = configured()
     token = known.create_token("robot", None, parsed("acme:read"), now() + 60_000_000, ACTOR)
-    assert known.authenticate(None, token.text) is known.authenticate(None, token.text)
+    caller = known.authenticate(None, token.text, "the header")
+    assert known.recall("the header") is caller
     clock(monkeypatch, 61)
+    assert known.recall("the header") is None
     with pytest.raises(Unauthenticated, match="expired"):
         known.authenticate(None, token.text)
 
@@ -490,14 +495,32 @@ def test_not_more_than_so_many_are_remembered(
     known = configured()
     tokens = [known.create_token("robot", None, parsed("acme:read"), None, ACTOR).text for _ in range(5)]
     for token in tokens * 2:
-        assert known.authenticate(None, token).name == "service:robot"
+        assert known.authenticate(None, token, f"Bearer {token}").name == "service:robot"
         assert len(known._known) <= 2
+    assert known.recall(f"Bearer {tokens[-1]}") and not known.recall(f"Bearer {tokens[0]}")
+
+
+def test_a_wrong_user_name_is_not_remembered(configured: Callable[..., Accounts]) -> None:
+    known = configured()
+    token = known.create_token("robot", None, parsed("acme:read"), None, ACTOR).text
+    with pytest.raises(Unauthenticated, match="user name"):
+        known.authenticate("somebody", token, "the header")
+    assert known.recall("the header") is None
+
+
+def test_one_identity_remembers_of_so_many_packages_what_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "REMEMBERED_LEVELS", 3)
+    caller = Identity("service:x", "id", tuple(parsed("acme:read")), tuple(parsed("acme/toys/b*:publish")))
+    for name in ["ball", "kite", "bear", "box", "ball"] * 3:
+        for right in Right:
+            assert caller.may(right, TOYS, name) is (right is Right.READ and name.startswith("b"))
+        assert len(caller._levels) <= 3
 
 
 def test_no_secret_is_remembered(configured: Callable[..., Accounts]) -> None:
     known = configured()
     token = known.create_token("robot", None, parsed("acme:read"), None, ACTOR).text
-    known.authenticate(None, token)
+    known.authenticate(None, token, f"Bearer {token}")
     assert token[14:46] not in repr(known._known) and token[14:46].encode() not in b"".join(known._known)
 
 

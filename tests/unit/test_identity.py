@@ -12,7 +12,7 @@ from orbitalreg.catalog import Catalog
 from orbitalreg.errors import InvalidName, NotFound, Unauthenticated
 from orbitalreg.identity import Accounts
 from orbitalreg.model import Actor, Grant, now
-from orbitalreg.tokens import TOKEN_PATTERN, mint, token_id_of
+from orbitalreg.tokens import TOKEN_PATTERN, masked, mint, token_id_of
 from orbitalreg.web.auth import credentials
 
 ACTOR = Actor("local:test", address="127.0.0.1", request_id="r1")
@@ -47,6 +47,14 @@ def test_a_token_has_its_kinds_prefix_and_46_characters(kind: str, prefix: str) 
 def test_the_id_is_told_by_the_token() -> None:
     token = mint("service")
     assert token_id_of(token.text) == token.id
+
+
+@pytest.mark.parametrize("kind", ["service", "user", "fake"])
+def test_of_a_token_within_a_text_its_id_alone_is_shown(kind: str) -> None:
+    one, other = mint(kind), mint(kind)
+    shown = masked(f"/x/{one.text}/orbital and {other.text}")
+    prefix = one.text.partition("_")[0]
+    assert shown == f"/x/{prefix}_{one.id}.../orbital and {prefix}_{other.id}..."
 
 
 def test_no_two_tokens_are_alike() -> None:
