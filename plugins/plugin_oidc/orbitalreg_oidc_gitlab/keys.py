@@ -58,7 +58,7 @@ def read_keys(text: bytes | str) -> dict[str, RSAPublicKey]:
 
 def _key(jwk: Mapping[str, Any]) -> RSAPublicKey | None:
     kid = jwk.get("kid")
-    if jwk.get("kty") != "RSA" or jwk.get("use", "sig") != "sig" or jwk.get("alg", "RS256") != "RS256" or "d" in jwk:
+    if jwk.get("kty") != "RSA" or jwk.get("use", "sig") != "sig" or jwk.get("alg", "RS256") != "RS256":
         return None
     if not isinstance(kid, str) or not kid:
         return None
@@ -68,6 +68,7 @@ def _key(jwk: Mapping[str, Any]) -> RSAPublicKey | None:
             key = RSAAlgorithm.from_jwk(dict(jwk))
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError):  # what fits no key in one way or another
         return None
+    # What holds a private key is none to publish.
     return key if isinstance(key, RSAPublicKey) and key.key_size >= MIN_BITS else None
 
 
@@ -118,7 +119,7 @@ class FetchedKeys:
         key = self._known(kid, FRESH)
         if key is not None:
             return key
-        self._refresh(self._held, patience=0.0 if self._known(kid, LASTS) else PATIENCE)
+        self._refresh(patience=0.0 if self._known(kid, LASTS) else PATIENCE)
         key = self._known(kid, LASTS)
         if key is not None:
             return key
@@ -133,13 +134,13 @@ class FetchedKeys:
     def _age(self, held: _Fetched) -> float:
         return self._clock() - held.at
 
-    def _refresh(self, seen: _Fetched | None, patience: float) -> None:
-        """Fetch, unless somebody has since `seen`, or within the last minute. Waits `patience` seconds for others."""
+    def _refresh(self, patience: float) -> None:
+        """Fetch, unless somebody did within the last minute. Waits `patience` seconds for one who does."""
         if not self._lock.acquire(timeout=patience):
             return
         try:
             asked_at, now = self._asked_at, self._clock()
-            if self._held is seen and (asked_at is None or now - asked_at >= PAUSE):
+            if asked_at is None or now - asked_at >= PAUSE:
                 self._asked_at = now
                 self._held = _Fetched(self._fetch(), now)
         except (OrbitalError, ValueError) as error:
