@@ -1,7 +1,7 @@
 """A fake GitLab, and the exchanger that knows it."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +9,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this one, whatever the import mode
 
-from fake_gitlab import FakeGitLab
+from fake_gitlab import Clock, FakeGitLab, Make
 from orbitalreg_oidc_gitlab.exchanger import GitLabExchanger
 
 from orbitalreg.interfaces import Clients, Surroundings
 from orbitalreg.surroundings import ServerClient, client_of
-
-Make = Callable[..., GitLabExchanger]
-
-
-class Clock:
-    """Seconds that pass when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import ssl
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +17,21 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.algorithms import RSAAlgorithm
+from orbitalreg_oidc_gitlab.exchanger import GitLabExchanger
+
+Make = Callable[..., GitLabExchanger]
+"""Makes an exchanger whose first publisher is changed; a fixture of `conftest`."""
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
 
 DISCOVERY = "/.well-known/openid-configuration"
 KEYS = "/oauth/discovery/keys"

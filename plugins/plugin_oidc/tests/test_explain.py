@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Make
-from fake_gitlab import FakeGitLab
+from fake_gitlab import FakeGitLab, Make
 from orbitalreg_oidc_gitlab.explain import OidcCommands
 
 from orbitalreg.interfaces import Surroundings

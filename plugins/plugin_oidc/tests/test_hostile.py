@@ -6,8 +6,7 @@ from typing import Any
 
 import jwt
 import pytest
-from conftest import Make
-from fake_gitlab import FakeGitLab, claims_of_a_job, key, kid_of
+from fake_gitlab import FakeGitLab, Make, claims_of_a_job, key, kid_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from orbitalreg_oidc_gitlab.exchanger import GitLabExchanger

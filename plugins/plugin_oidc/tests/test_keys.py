@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Clock, Make
-from fake_gitlab import DISCOVERY, KEYS, FakeGitLab, jwk_of, key, kid_of
+from fake_gitlab import DISCOVERY, KEYS, Clock, FakeGitLab, Make, jwk_of, key, kid_of
 from jwt.algorithms import RSAAlgorithm
 from orbitalreg_oidc_gitlab import keys
 from orbitalreg_oidc_gitlab.keys import FRESH, LASTS, PAUSE, read_keys

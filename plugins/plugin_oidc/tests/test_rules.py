@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-from conftest import Make
-from fake_gitlab import FORK_MERGE_REQUEST, FakeGitLab
+from fake_gitlab import FORK_MERGE_REQUEST, FakeGitLab, Make
 
 from orbitalreg.errors import ExchangeRefused
 

@@ -9,8 +9,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Make
-from fake_gitlab import FakeGitLab, jwk_of, kid_of, public_pem
+from fake_gitlab import FakeGitLab, Make, jwk_of, kid_of, public_pem
 
 from orbitalreg.errors import ExchangeRefused
 
