@@ -24,6 +24,9 @@ kind = "remote"
 upstream = "http://127.0.0.1:9/simple/"
 offline = true
 min_age = "7d"
+
+[groups]
+developers = ["ann"]
 """
 WHEEL = make_wheel("my-pkg", "1.2")
 
@@ -76,6 +79,8 @@ def test_every_example_runs(example: tuple[str, str, str, str], registry: Regist
     if "reservation" in example[1]:
         assert registry.upload(*make_wheel("old-pkg", "1.0")).status == 200
         registry.cli("delete", "acme/internal/old-pkg==1.0", "--yes")
+    if "grants" in example[1]:
+        registry.cli("grant", "add", "user:ann", "acme/internal:publish")
     spare = registry.new_token("docs", "acme/internal:read")[6:14]
     done = subprocess.run(
         ["bash", "-euc", command.replace("https://registry.example.com", registry.url)],

@@ -98,6 +98,8 @@ NOT_RUN = {
     ): "is not on every machine; plugins/plugin_htpasswd/tests runs it where it is",
     ("docs/how-to/use-the-api.md", "orbitalreg"): "changes what other pages use; tests/api has the same",
     ("docs/how-to/back-up-by-copying.md", "rsync"): "is not on every machine",
+    ("docs/how-to/give-rights.md", "orbitalreg"): "needs an admin of a server; tests/api/test_grants.py has the same",
+    ("docs/how-to/give-rights.md", "curl"): "needs an admin of a server; tests/api/test_grants.py has the same",
     ("docs/how-to/write-a-plugin.md", "python"): "needs a package index to build; what it installs is put in place",
 }
 
