@@ -82,7 +82,7 @@ def sign(key: str, body: str) -> str:
     return hmac.new(key.encode(), body.encode(), hashlib.sha256).hexdigest()
 
 
-def toy_token(key: str, subject: str = "acme/ball", jti: str = "1", job: str = "7", lasts: int = 60, **more) -> str:
+def toy_token(key: str, subject: str = "acme/ball", jti: str = "1", job: str = "7", lasts: int = 3600, **more) -> str:
     """A token as a toy factory signs it, for a job that has `lasts` seconds left."""
     claims = {"iss": ISSUER, "sub": subject, "jti": jti, "job": job, "exp": now() + lasts * 1_000_000, **more}
     body = base64.b64encode(json.dumps(claims).encode()).decode()
