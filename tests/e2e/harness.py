@@ -227,7 +227,12 @@ class Registry:
         return done.stdout.strip()
 
     def new_token(self, name: str, grant: str = f"{REPOSITORY}:publish", user: str | None = None) -> str:
-        return self.cli("token", "create", name, "--grant", grant, *(("--user", user) if user else ()))
+        """For `user`, who is added if absent and given the grant; else of the service account `name`."""
+        if user is None:
+            return self.cli("token", "create", name, "--grant", grant)
+        self.cli("user", "add", user)
+        self.cli("grant", "add", f"user:{user}", grant)
+        return self.cli("token", "create", name, "--grant", grant, "--user", user)
 
     def upload(self, filename: str, data: bytes, *, token: str | None = None, **fields: str) -> Answer:
         """POST the file; `fields` replace what is right."""

@@ -210,7 +210,7 @@ def test_other_bytes_under_the_same_name_are_refused(
 @pytest.mark.parametrize(
     ("token", "advice"),
     [
-        ("hunter2", "the password is no token: it must begin with orbsa_ or orbpat_"),
+        ("hunter2", "the password is no token: it must begin with orbsa_, orbpat_ or orboi_"),
         ("orbsa_" + "a" * 46, "the token has a typing error: its checksum does not fit; copy it again"),
         ("reader", "this token has no right to publish in acme/internal"),
         ("revoked", "the token 'gone' is revoked; make a new one"),
