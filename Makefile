@@ -7,12 +7,13 @@ PYTEST := $(BIN)/python -m pytest
 # As many at a time as there are cores here; each file by one of them, so that it starts its server once.
 PARALLEL := -n auto --dist loadfile
 DAILY := tests/e2e/test_clients.py
+SERVED := tests/web/test_server.py tests/web/test_jobs_served.py tests/web/test_adversity.py
 STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py
 KINDS := $(wildcard plugins/plugin_pypi/tests/test_conformance_*.py) plugins/plugin_pypi/tests/test_json_api.py
 CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi plugins/plugin_htpasswd/orbitalreg_htpasswd plugins/plugin_oidc/orbitalreg_oidc_gitlab
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-e2e test-api test-clients test-upstreams test-pythons test-deploy stress check format lint types layers docs crash soak soak-short bench bench-smoke clean
+.PHONY: help serve test test-plugins test-e2e test-api test-clients test-upstreams test-pythons test-deploy stress check format lint types layers docs crash soak soak-short bench bench-smoke clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,10 +32,14 @@ serve: $(BIN)/orbitalreg  ## a running server on the embedded default, in this f
 	@$(BIN)/orbitalreg serve
 
 test: $(BIN)/.developer  ## the tests of every day: under three minutes
-	$(PYTEST) $(PARALLEL) tests/unit tests/web tests/kit plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests plugins/plugin_oidc/tests
+	$(PYTEST) $(PARALLEL) -m "not online" tests/unit tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SERVED:%=--ignore=%)
 	$(PYTEST) $(DAILY)
 
+test-plugins: $(BIN)/.developer  ## the kit for plugin authors, and what GitLab's jobs sign in with
+	$(PYTEST) $(PARALLEL) tests/kit plugins/plugin_oidc/tests
+
 test-e2e: $(BIN)/.developer  ## several processes, faults of the disk and of upstreams, cold files
+	$(PYTEST) $(PARALLEL) $(SERVED)
 	$(PYTEST) tests/e2e $(DAILY:%=--ignore=%) $(STRESS:%=--ignore=%)
 
 test-api: $(BIN)/.developer  ## the API, its document against the running server, and the client
@@ -52,6 +57,7 @@ test-clients: $(BIN)/.developer  ## eight real clients on every kind of reposito
 test-upstreams: $(BIN)/.developer  ## every kind of repository in full, and real servers as upstreams; some minutes
 	ORBITALREG_KINDS=all $(PYTEST) $(PARALLEL) $(KINDS)
 	$(PYTEST) -n auto tests/upstreams
+	$(PYTEST) $(PARALLEL) -m online plugins/plugin_pypi/tests
 
 test-pythons: $(BIN)/.developer  ## the tests of host, web and plugins on each supported CPython of this machine
 	$(BIN)/python tools/pythons.py
@@ -59,7 +65,7 @@ test-pythons: $(BIN)/.developer  ## the tests of host, web and plugins on each s
 test-deploy: $(BIN)/.developer  ## systemd, nginx, the image's steps, a backup, and wheels for each platform
 	$(PYTEST) tests/deploy
 
-check: format lint types layers test test-e2e test-api stress docs  ## all that must hold before a change lands
+check: format lint types layers test test-plugins test-e2e test-api stress docs  ## all that must hold before a change lands
 
 format: $(BIN)/.developer  ## layout of the code
 	$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --diff --quiet .; exit 1; }

@@ -24,6 +24,7 @@ from orbitalreg.assembly import assemble
 from orbitalreg.cli import extensions, main
 from orbitalreg.model import Kind
 from orbitalreg.web import api
+from orbitalreg.web.api.document import describe
 
 TREE = Path(__file__).parent.parent
 DOCS = TREE / "docs"
@@ -119,7 +120,7 @@ def document() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         registry = assemble(config.from_dict({"data": {"path": folder}}, base=Path()))
         try:
-            return api.describe(api.routes(registry))
+            return describe(api.routes(registry))
         finally:
             registry.close()
             registry.catalog.close()

@@ -2,7 +2,7 @@
 
 from orbitalreg.assembly import Registry
 from orbitalreg.web.api.audit import Audit
-from orbitalreg.web.api.document import PATH, Document, describe
+from orbitalreg.web.api.document import PATH, Document
 from orbitalreg.web.api.downloads import DownloadsByToken, PackageDownloads
 from orbitalreg.web.api.files import FileItem, Files
 from orbitalreg.web.api.grants import Me, ProjectGrantList
@@ -60,7 +60,5 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
         (_TOKEN, TokenItem(registry)),
         (f"{_TOKEN}/rotate", TokenRotation(registry)),
     ]
-    document = Document(registry)
-    listed.append((PATH, document))
-    document.tell(describe(listed))
+    listed.append((PATH, Document(registry, listed)))
     return listed

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Literal, get_args, get_origin
 
@@ -51,17 +52,19 @@ class Problem(BaseModel):
 class Document(ApiResource):
     """`/openapi.json`."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, routes: Sequence[tuple[str, ApiResource]]) -> None:
+        """`routes` are those to describe, to which this one is added later."""
         super().__init__(registry)
-        self._body = b""
-
-    def tell(self, document: Mapping[str, Any]) -> None:
-        """Set what is served: it can be told only when every route is there, this one too."""
-        self._body = json.dumps(document, separators=(",", ":")).encode()
+        self._routes = routes
 
     @operation("GET", Access.PUBLIC, dict[str, Any])
     def show(self, req: falcon.Request) -> None:
         """Show this document."""
+
+    @cached_property
+    def _body(self) -> bytes:
+        """Made when it is asked for first: it takes longer than all the rest of a start."""
+        return json.dumps(describe(self._routes), separators=(",", ":")).encode()
 
     def _respond(self, req: falcon.Request, resp: falcon.Response, **fields: Any) -> None:
         send(resp, self._body)
