@@ -32,8 +32,7 @@ serve: $(BIN)/orbitalreg  ## a running server on the embedded default, in this f
 	@$(BIN)/orbitalreg serve
 
 test: $(BIN)/.developer  ## the tests of every day: under three minutes
-	$(PYTEST) $(PARALLEL) -m "not online" tests/unit tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SERVED:%=--ignore=%)
-	$(PYTEST) $(DAILY)
+	$(PYTEST) $(PARALLEL) -m "not online" $(DAILY) tests/unit tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SERVED:%=--ignore=%)
 
 test-plugins: $(BIN)/.developer  ## the kit for plugin authors, and what GitLab's jobs sign in with
 	$(PYTEST) $(PARALLEL) tests/kit plugins/plugin_oidc/tests
@@ -57,7 +56,7 @@ test-clients: $(BIN)/.developer  ## eight real clients on every kind of reposito
 test-upstreams: $(BIN)/.developer  ## every kind of repository in full, and real servers as upstreams; some minutes
 	ORBITALREG_KINDS=all $(PYTEST) $(PARALLEL) $(KINDS)
 	$(PYTEST) -n auto tests/upstreams
-	$(PYTEST) $(PARALLEL) -m online plugins/plugin_pypi/tests
+	$(PYTEST) $(PARALLEL) -m online $(DAILY) plugins/plugin_pypi/tests
 
 test-pythons: $(BIN)/.developer  ## the tests of host, web and plugins on each supported CPython of this machine
 	$(BIN)/python tools/pythons.py
