@@ -9,16 +9,23 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote, quote_plus, urljoin
 
+import bcrypt
 import pytest
 from archives_corpus import make_wheel
 from harness import BIN, CONFIG, Answer, Registry, call, eventually
+from hook_receiver import SECRET, Receiver, receiver
 
 from orbitalreg.tokens import mint
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "plugins" / "plugin_oidc" / "tests"))
+
+from fake_gitlab import FakeGitLab  # from the path above
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "back-up-by-copying.md"
 TYPED = "hunter2/+ &?=correct horse"
@@ -41,6 +48,34 @@ password = "${{WRONG_PASSWORD}}"
 format = "pypi"
 kind = "virtual"
 members = ["internal", "mirror"]
+"""
+PASSWORD = "correct horse, battery staple"
+SIGN_IN = """
+[[grants]]
+to = "user:ben"
+grants = ["acme:read"]
+
+[plugins.htpasswd]
+file = "htpasswd"
+
+[plugins.oidc-gitlab]
+audience = "orbitalreg"
+
+[[plugins.oidc-gitlab.issuers]]
+url = "{gitlab}"
+ca_bundle = "gitlab-ca.pem"
+
+[[plugins.oidc-gitlab.publishers]]
+issuer = "{gitlab}"
+project_path = "acme/my-lib"
+project_id = 42
+grants = ["acme/internal/my-lib:publish"]
+
+[[webhooks]]
+url = "${{HOOK_URL}}"
+secret = "${{HOOK_SECRET}}"
+events = ["*"]
+refused = true
 """
 
 
@@ -110,22 +145,36 @@ def contents(folder: Path) -> list[bytes]:
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
     folder, behind = tmp_path_factory.mktemp("front"), tmp_path_factory.mktemp("behind")
-    with Registry(behind) as upstream:
+    with Registry(behind) as upstream, FakeGitLab(folder) as gitlab, receiver() as hook:
         upstream.token = upstream.new_token("mirror")
         assert upstream.upload(*make_wheel("outer-pkg", "1.0")).status == 200
         (folder / "orbitalreg.toml").write_text(
-            CONFIG.format(max_upload="1MiB") + UPSTREAM.format(upstream=upstream.repository)
+            CONFIG.format(max_upload="1MiB")
+            + UPSTREAM.format(upstream=upstream.repository)
+            + SIGN_IN.format(gitlab=gitlab.url)
         )
-        passwords = {"UPSTREAM_PASSWORD": upstream.token, "WRONG_PASSWORD": "not-the-password-of-the-mirror"}
+        hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+        (folder / "htpasswd").write_text(f"ben:{hashed}\n")
+        passwords = {
+            "UPSTREAM_PASSWORD": upstream.token,
+            "WRONG_PASSWORD": "not-the-password-of-the-mirror",
+            "HOOK_SECRET": SECRET,
+            "HOOK_URL": hook.url,
+        }
         with Registry(folder, environment=passwords) as registry:
             lived = Day(registry)
             lived.token("of the upstream", upstream.token)
             lived.planted["wrong, of the upstream"] = passwords["WRONG_PASSWORD"]
+            lived.planted["that signs what is sent"] = SECRET.removeprefix("whsec_")
+            lived.planted["in the receiver's address"] = hook.url.rpartition("=")[2]
             publish(lived, folder)
             fail(lived)
             manage(lived)
             read(lived)
+            sign_in(lived)
+            exchange(lived, gitlab)
             operate(lived, folder)
+            be_told(lived, hook)
             assert eventually(lambda: '"who":"user:ann"' in registry.log.read_text())
             yield lived
 
@@ -209,6 +258,40 @@ def read(day: Day) -> None:
     assert day.call("GET", urljoin("/pypi/acme/mirror/simple/outer-pkg/", link), token).status == 200
 
 
+def sign_in(day: Day) -> None:
+    """With a password, and with wrong ones."""
+    day.planted["of ben"] = PASSWORD
+    for password, status in ((PASSWORD, 200), (f"{PASSWORD}!", 401), (f"{PASSWORD}:{PASSWORD}", 401)):
+        basic = "Basic " + base64.b64encode(f"ben:{password}".encode()).decode()
+        for path in ("/pypi/acme/internal/simple/", "/api/v1/me"):
+            assert day.call("GET", path, headers={"Authorization": basic}).status == status
+
+
+def exchange(day: Day, gitlab: FakeGitLab) -> None:
+    """A job's token, those of other jobs that get nothing, and what was had for it."""
+    good, unknown = gitlab.token(), gitlab.token(project_id="7")
+    day.planted["signature of a job's token"] = good.rpartition(".")[2]
+    day.planted["signature of a job's that is not known"] = unknown.rpartition(".")[2]
+    for token, status in ((unknown, 422), (f"{good}x", 422), (good, 200)):
+        body = json.dumps({"token": token}).encode()
+        answer = call("POST", f"{day.registry.url}/_/oidc/mint-token", body=body)
+        assert answer.status == status, answer.body
+        if status != 200:
+            day.heard.append(answer.reason.encode() + answer.body)
+    short = day.token("that was had in exchange", answer.json()["token"])
+    assert day.registry.upload(*make_wheel("my-lib", "1.0"), token=short).status == 200
+    assert day.call("GET", f"/api/v1/tokens/{short}", short).status == 404
+    for token in (short, short, good):
+        body = json.dumps({"token": token}).encode()
+        assert day.call("POST", "/_/oidc/burn-token", body=body).status == 200
+
+
+def be_told(day: Day, hook: Receiver) -> None:
+    """What was done and refused, as a receiver gets it."""
+    assert eventually(lambda: any(sent.event["type"] == "token.burn" for sent in hook.deliveries))
+    day.heard += [sent.body + repr(sent.headers).encode() for sent in list(hook.deliveries)]
+
+
 def operate(day: Day, folder: Path) -> None:
     """doctor, check, lists, and reloads of a good file and of a bad one."""
     for command, code in (
@@ -252,7 +335,8 @@ def test_none_is_in_the_audit_log(day: Day, tmp_path: Path) -> None:
     from orbitalreg.catalog import Catalog
 
     rows = Catalog(day.registry.data, look_only=True).read().execute("SELECT * FROM audit_entry").fetchall()
-    assert {"token.create", "token.rotate", "token.revoke", "grant.add", "user.add"} <= {row[6] for row in rows}
+    actions = {"token.create", "token.rotate", "token.revoke", "token.exchange", "token.burn", "grant.add", "user.add"}
+    assert actions <= {row[6] for row in rows}
     assert day.found(repr(rows).encode()) == []
 
 
