@@ -64,12 +64,12 @@ class ProjectGrantList(ProjectResource):
         grants = self._grants(req)
         return page(query, ("", ""), id_key, lambda key, limit: grants.after(key, limit, query.principal), _key)
 
-    @operation("POST", Right.ADMIN, Granted, body=NewGrants)
+    @operation("POST", Right.ADMIN, Granted, body=NewGrants, action="grant.add")
     def add(self, req: falcon.Request, body: NewGrants) -> Granted:
         """Give grants that lie in the project. What is there already stays."""
         return self._grants(req).add(body.principal, [Grant.parse(text) for text in body.grants])
 
-    @operation("DELETE", Right.ADMIN, Granted, query=OneGrant)
+    @operation("DELETE", Right.ADMIN, Granted, query=OneGrant, action="grant.remove")
     def remove(self, req: falcon.Request, query: OneGrant) -> Granted:
         """Take a grant back, from every token too. One of the configuration is taken back there."""
         return self._grants(req).remove(query.principal, Grant.parse(query.grant))
