@@ -224,7 +224,7 @@ def test_the_signature_is_that_of_the_standard() -> None:
 # The client's post.
 
 
-def test_a_post_to_what_is_configured_may_go_to_loopback_and_elsewhere_not(hook: Receiver) -> None:
+def test_a_post_to_what_is_configured_may_go_to_loopback(hook: Receiver) -> None:
     upstream = Upstream(hook.url, total_seconds=5)
     with Client([upstream.origin]) as client:
         assert client.post(upstream, b"{}", {}) == 204

@@ -86,6 +86,9 @@ def test_reads_that_are_refused_are_counted_and_logged_and_no_entries(site: Any)
     assert site.get(f"{TOYS}/of/absent/").status_code == 404
     assert refused(site) == []
     assert [line["status"] for line in site.log] == [401, 404]
+    told = site.get("/metrics", site.token("acme:admin")).text
+    for status in (401, 404):
+        assert f'orbitalreg_refused_total{{status="{status}",what="read"}} 1.0' in told
 
 
 def test_what_is_no_route_or_no_method_is_no_refused_change(site: Any) -> None:

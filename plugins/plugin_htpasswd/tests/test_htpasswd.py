@@ -189,7 +189,41 @@ def test_no_more_are_verified_at_once_than_there_are_places(
     assert known.is_good("ann", "hunter2", ANN)
 
 
-def test_of_many_at_once_with_one_password_it_is_verified_as_often_as_there_are_places(
+def test_of_many_guesses_few_hold_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every place taken: so many wait as may, others are told at once, and who is remembered is not held up."""
+    entered = threading.Semaphore(0)
+    known = Passwords()
+    assert known.is_good("bob", "hunter3", BOB)
+    acquire = known._places.acquire
+
+    def waiting(timeout: float) -> bool:
+        entered.release()
+        return acquire(timeout=30)
+
+    for _ in range(passwords.PLACES):
+        acquire()
+    monkeypatch.setattr(known._places, "acquire", waiting)
+    answers: list[bool] = []
+    most = passwords.PLACES + passwords.WAITING
+    threads = [
+        threading.Thread(target=lambda word=word: answers.append(known.is_good("ann", f"guess {word}", ANN)))
+        for word in range(most)
+    ]
+    for thread in threads:
+        thread.start()
+    assert all(entered.acquire(timeout=30) for _ in range(most))
+    for word in range(100):
+        with pytest.raises(Busy):
+            known.is_good("ann", f"another {word}", ANN)
+    assert known.is_good("bob", "hunter3", BOB)
+    for _ in range(passwords.PLACES):
+        known._places.release()
+    for thread in threads:
+        thread.join(30)
+    assert answers == [False] * most
+
+
+def test_of_many_at_once_with_one_password_it_is_verified_once_at_a_time(
     htpasswd: Htpasswd, verified: list[str]
 ) -> None:
     names: list[str | None] = []
