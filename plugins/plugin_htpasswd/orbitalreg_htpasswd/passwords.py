@@ -17,7 +17,7 @@ from orbitalreg.errors import Busy
 REMEMBERED_SECONDS = 300.0
 WAIT_SECONDS = 2.0
 PLACES = max(1, (os.cpu_count() or 1) // 2)
-WAITING = 3
+WAITING = 7
 """So many wait for a place: each holds a thread of the server, and others need them."""
 BYTES = 72
 """So much of a password counts: bcrypt takes no more, and Apache's tool cuts it off there."""
