@@ -94,15 +94,21 @@ class OwnTokens:
         """See `rotate`. Raises `NotFound`; `Forbidden` for a token that gives more than the caller's."""
         with self._catalog.write() as db:
             maker, row = self._maker(db), self._own(db, token_id)
-            _check_within(row.grants, maker.grants, "be rotated")
+            self._check_power(row, maker, "rotated")
             return rotate(db, row, overlap, maker.expires_at, self._actor)
 
     def revoke(self, token_id: str) -> TokenSummary:
         """The token as it is then, also where it was revoked before. Raises as `rotate`."""
         with self._catalog.write() as db:
             maker, row = self._maker(db), self._own(db, token_id)
-            _check_within(row.grants, maker.grants, "be revoked")
+            self._check_power(row, maker, "revoked")
             return revoke(db, self._accounts, row, self._actor)
+
+    def _check_power(self, row: TokenRow, maker: _Maker, what: str) -> None:
+        """A token that leaked ends no stronger one, nor one that is good for longer. Raises `Forbidden`."""
+        _check_within(row.grants, maker.grants, f"be {what}")
+        if row.id != self._identity.token_id and row.state == "active" and _later(row.expires_at, maker.expires_at):
+            raise Forbidden(f"a token cannot be {what} by one that is good for a shorter time")
 
     def _own(self, db: Database, token_id: str) -> TokenRow:
         row = self._accounts.token(db, token_id)
@@ -120,7 +126,7 @@ class OwnTokens:
 
 
 class ProjectTokens:
-    """The tokens of a project's own service accounts (those with no grant outside of it), for its admins."""
+    """Service accounts' tokens that have no grant outside of a project, for its admins."""
 
     def __init__(self, catalog: Catalog, accounts: Accounts, project: str, actor: Actor) -> None:
         self._catalog = catalog
@@ -151,7 +157,7 @@ def rotate_any(catalog: Catalog, known: Accounts, id_or_name: str, overlap: int,
     Raises `NotFound`, `InvalidName`.
     """
     with catalog.write() as db:
-        token_id = chosen([summary(known.bounded(row)) for row in accounts.tokens(db)], id_or_name)
+        token_id = chosen([summary(known.bounded(row)) for row in accounts.tokens_called(db, id_or_name)], id_or_name)
         row = known.token(db, token_id)
         assert row is not None
         return rotate(db, row, overlap, None, actor)

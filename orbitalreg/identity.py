@@ -197,7 +197,7 @@ class Accounts:
     def revoke(self, id_or_name: str, actor: Actor) -> list[str]:
         """Revoke the token of this id, or every active one of this name; their ids. Raises `NotFound`."""
         with self._catalog.write() as db:
-            chosen = [row for row in accounts.tokens(db) if row.revoked_at is None and id_or_name in (row.id, row.name)]
+            chosen = [row for row in accounts.tokens_called(db, id_or_name) if row.revoked_at is None]
             if not chosen:
                 raise NotFound(f"no token that could be revoked is called {id_or_name!r}; see: orbitalreg token list")
             for row in chosen:

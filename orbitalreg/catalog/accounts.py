@@ -62,6 +62,12 @@ def tokens(db: Database) -> list[TokenRow]:
     return [_token(db, row) for row in db.execute(f"{_TOKEN} ORDER BY t.created_at, t.id").fetchall()]
 
 
+def tokens_called(db: Database, id_or_name: str) -> list[TokenRow]:
+    """Those of this id or name, oldest first."""
+    rows = db.execute(f"{_TOKEN} WHERE t.id = ? OR t.name = ? ORDER BY t.created_at, t.id", (id_or_name, id_or_name))
+    return [_token(db, row) for row in rows.fetchall()]
+
+
 def tokens_of_account_after(db: Database, account: str, after: tuple[Microseconds, str], limit: int) -> list[TokenRow]:
     """The tokens of `service:NAME` or `user:NAME` that come after (created at, id), oldest first."""
     kind, _, name = account.partition(":")
@@ -97,11 +103,14 @@ def token_within(db: Database, project: str, elsewhere: Sequence[str], token_id:
 
 
 def _within(project: str, elsewhere: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """A condition on accounts, and its parameters."""
+    """A condition on tokens of service accounts, and its parameters.
+
+    A token's own grants count: what its account is given elsewhere later takes it out of nobody's hands.
+    """
     other = "substr(g.target, 1, length(?)) <> ?"
     condition = (
-        "a.kind = 'service' AND EXISTS (SELECT 1 FROM account_grant AS g WHERE g.account_id = a.id)"
-        f" AND NOT EXISTS (SELECT 1 FROM account_grant AS g WHERE g.account_id = a.id AND {other} AND {other})"
+        "a.kind = 'service' AND EXISTS (SELECT 1 FROM token_grant AS g WHERE g.token_id = t.id)"
+        f" AND NOT EXISTS (SELECT 1 FROM token_grant AS g WHERE g.token_id = t.id AND {other} AND {other})"
         + (f" AND a.name NOT IN ({_places(elsewhere)})" if elsewhere else "")
     )
     return condition, (f"{project}/", f"{project}/", f"{project}:", f"{project}:", *elsewhere)
@@ -287,12 +296,21 @@ def supersede_token(db: Database, token_id: str, successor_id: str, expires_at: 
     _changed(db)
 
 
+KEPT_AFTER_ITS_END = 30 * 86400 * 1_000_000
+"""Microseconds for which a token that was had in exchange is still listed. Files and the audit log keep what it did."""
+
+
 def use_exchange(db: Database, key: str, holder: str | None, until: Microseconds) -> str | None:
     """Writes: the foreign token `key` is used by `holder`. None where this is its first use, else who used it first.
 
     What may be forgotten is forgotten on the way.
     """
     db.execute("DELETE FROM exchange_use WHERE until < ?", (now(),))
+    db.execute(
+        "DELETE FROM token WHERE id IN"
+        " (SELECT id FROM token WHERE origin IS NOT NULL AND expires_at < ? ORDER BY expires_at LIMIT 100)",
+        (now() - KEPT_AFTER_ITS_END,),
+    )
     row = db.execute("SELECT holder FROM exchange_use WHERE key = ?", (key,)).fetchone()
     if row is not None:
         return str(row[0])

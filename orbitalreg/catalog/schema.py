@@ -253,7 +253,9 @@ CREATE TABLE exchange_use (
     holder TEXT NOT NULL,
     until BIGINT NOT NULL
 );
-CREATE INDEX exchange_use_until ON exchange_use (until)
+CREATE INDEX exchange_use_until ON exchange_use (until);
+CREATE INDEX token_of_exchange ON token (expires_at) WHERE origin IS NOT NULL;
+CREATE INDEX token_by_name ON token (name)
 """
 
 _JOBS = """

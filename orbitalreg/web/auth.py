@@ -1,7 +1,6 @@
 """Who is calling, and may they: asked once for each request, before a resource sees it."""
 
 import base64
-import binascii
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -191,7 +190,7 @@ def credentials(header: str) -> tuple[str | None, str]:
         raise Unauthenticated("the Authorization header must be Basic or Bearer")
     try:
         user, colon, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # of base64, which takes ASCII alone, or of UTF-8
         raise Unauthenticated("the Authorization header is broken: it must be base64 of USER:TOKEN") from None
     if not colon:
         raise Unauthenticated("the Authorization header is broken: it must be base64 of USER:TOKEN")

@@ -306,6 +306,24 @@ def test_admins_of_a_project_see_and_revoke_its_own_service_accounts_tokens(site
     assert api("GET", f"{ROOT}/projects/other/tokens", token=admin).status_code == 404
 
 
+def test_what_an_account_is_given_elsewhere_takes_its_tokens_out_of_nobodys_hands(site: Any, api: Any) -> None:
+    admin, stranger = site.token("acme:admin", name="chief"), site.token("other:admin", name="stranger")
+    inside = site.token("acme/toys/b*:read", name="inside")
+    given = {"principal": "service:inside", "grants": ["other:read"]}
+    assert api("POST", f"{ROOT}/projects/other/grants", given, stranger).status_code == 200
+    assert api.names(f"{ROOT}/projects/acme/tokens", token=admin) == ["chief", "inside"]
+    assert api("DELETE", f"{ROOT}/projects/acme/tokens/{token_id(inside)}", token=admin).status_code == 200
+
+
+def test_a_token_ends_none_that_is_good_for_longer(site: Any, api: Any, ann: str) -> None:
+    short = site.token("acme:publish", name="short", user="ann", expires_at=now() + HOUR)
+    path = f"{TOKENS}/{token_id(ann)}"
+    assert api("DELETE", path, token=short).status_code == 403
+    assert api("POST", f"{path}/rotate", {"overlap": 0}, short).status_code == 403
+    assert api("GET", TOKENS, token=ann).status_code == 200
+    assert api("DELETE", f"{TOKENS}/{token_id(short)}", token=short).status_code == 200
+
+
 @pytest.mark.parametrize("grant", ["acme/toys:admin", "acme/toys/*:admin", "acme:maintain"])
 def test_an_admin_of_a_part_is_no_admin_of_the_project(grant: str, site: Any, api: Any) -> None:
     assert api("GET", f"{ROOT}/projects/acme/tokens", token=site.token(grant, name="part")).status_code == 403

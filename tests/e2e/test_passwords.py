@@ -69,10 +69,10 @@ def test_two_processes_have_one_limit_on_failures_and_slow_nobody_who_is_right(r
     def ask(user: str, word: str) -> int:
         return call("GET", f"{registry.repository}/simple/", user=user, token=word).status
 
-    with ThreadPoolExecutor(8) as threads:
+    with ThreadPoolExecutor(4) as threads:
         seen = Counter(threads.map(lambda number: ask("zoe", f"guess {number}"), range(40)))
     assert seen == {401: 20, 429: 20}
-    with ThreadPoolExecutor(8) as threads:
+    with ThreadPoolExecutor(4) as threads:
         ours = list(threads.map(lambda number: ask("bob", PASSWORDS["bob"] if number % 2 else "wrong"), range(60)))
     assert Counter(ours[1::2]) == {200: 30}
     assert Counter(ours[::2]) == {401: 20, 429: 10}

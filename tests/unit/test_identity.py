@@ -234,7 +234,9 @@ def test_basic_is_user_and_secret() -> None:
     assert credentials("basic YW5uOg==") == ("ann", "")
 
 
-@pytest.mark.parametrize("header", ["Digest x", "Basic", "Basic !!!", "Basic YW5u", "Basic /////w==", "YW5uOg=="])
+@pytest.mark.parametrize(
+    "header", ["Digest x", "Basic", "Basic !!!", "Basic YW5u", "Basic /////w==", "YW5uOg==", "Basic \xe9"]
+)
 def test_a_broken_authorization_header_is_refused(header: str) -> None:
     with pytest.raises(Unauthenticated, match="Authorization header"):
         credentials(header)

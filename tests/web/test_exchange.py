@@ -425,3 +425,15 @@ def test_two_processes_share_what_was_used_and_burnt(
     assert put(urls[1], "ball@1.toy") == 200
     assert send(urls[0], BURN, minted.json()["token"]).status_code == 200
     assert put(urls[1], "ball@2.toy") == 401
+
+
+def test_a_token_that_was_had_in_exchange_is_forgotten_a_month_after_its_end(trusting: Any) -> None:
+    assert mint(trusting, toy_token(KEY, jti="1")).status_code == 200
+    assert mint(trusting, toy_token(KEY, jti="2")).status_code == 200
+    with trusting.registry.catalog.write() as db:
+        [(first,), (second,)] = db.execute("SELECT id FROM token WHERE origin IS NOT NULL ORDER BY rowid").fetchall()
+        for token_id, days in ((first, 31), (second, 29)):
+            db.execute("UPDATE token SET expires_at = ? WHERE id = ?", (now() - days * 86400 * 1_000_000, token_id))
+    assert mint(trusting, toy_token(KEY, jti="3")).status_code == 200
+    left = [row.id for row in trusting.registry.accounts.tokens() if row.origin is not None]
+    assert first not in left and second in left and len(left) == 2

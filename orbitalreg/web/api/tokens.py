@@ -83,7 +83,7 @@ class ProjectTokenList(ProjectResource):
 
     @operation("GET", Right.ADMIN, Page[TokenSummary], query=Paging)
     def list(self, req: falcon.Request, query: Paging) -> Page[TokenSummary]:
-        """List the tokens of the service accounts all of whose grants lie in the project, oldest first."""
+        """List the service accounts' tokens all of whose grants lie in the project, oldest first."""
         tokens = _of_project(self._registry, req)
         return page(query, START, time_key, tokens.after, _key)
 
@@ -93,7 +93,7 @@ class ProjectTokenItem(ProjectResource):
 
     @operation("DELETE", Right.ADMIN, TokenSummary, action="token.revoke")
     def revoke(self, req: falcon.Request, token: str) -> TokenSummary:
-        """Revoke a token of a service account all of whose grants lie in the project."""
+        """Revoke a service account's token all of whose grants lie in the project."""
         return _of_project(self._registry, req).revoke(token)
 
 

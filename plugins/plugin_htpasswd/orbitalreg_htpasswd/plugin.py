@@ -33,9 +33,9 @@ class Htpasswd(Authenticator):
         hashes = self._users.hashes()
         hashed = hashes.get(user)
         if hashed is None:
-            self._passwords.pretend(user, password, list(hashes.values()))
+            self._passwords.pretend(user, password, list(hashes.values()), credentials.address)
             return None
-        if not self._passwords.is_good(user, password, hashed):
+        if not self._passwords.is_good(user, password, hashed, credentials.address):
             raise WrongPassword
         return user
 

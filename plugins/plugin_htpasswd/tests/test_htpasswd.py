@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -189,38 +190,41 @@ def test_no_more_are_verified_at_once_than_there_are_places(
     assert known.is_good("ann", "hunter2", ANN)
 
 
-def test_of_many_guesses_few_hold_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With every place taken: so many wait as may, others are told at once, and who is remembered is not held up."""
-    entered = threading.Semaphore(0)
-    known = Passwords()
-    assert known.is_good("bob", "hunter3", BOB)
-    acquire = known._places.acquire
-
-    def waiting(timeout: float) -> bool:
-        entered.release()
-        return acquire(timeout=30)
-
+def test_whoever_guesses_takes_no_turns_from_other_addresses() -> None:
+    known, started = Passwords(), []
     for _ in range(passwords.PLACES):
-        acquire()
-    monkeypatch.setattr(known._places, "acquire", waiting)
-    answers: list[bool] = []
-    most = passwords.PLACES + passwords.WAITING
-    threads = [
-        threading.Thread(target=lambda word=word: answers.append(known.is_good("ann", f"guess {word}", ANN)))
-        for word in range(most)
-    ]
-    for thread in threads:
-        thread.start()
-    assert all(entered.acquire(timeout=30) for _ in range(most))
-    for word in range(100):
-        with pytest.raises(Busy):
-            known.is_good("ann", f"another {word}", ANN)
-    assert known.is_good("bob", "hunter3", BOB)
+        known._places.acquire()
+
+    def guess(word: str) -> None:
+        with suppress(Busy):
+            known.is_good("ann", word, ANN, "192.0.2.1")
+
+    for number in range(passwords.OF_ONE_ADDRESS):
+        started.append(threading.Thread(target=guess, args=(f"guess {number}",)))
+        started[-1].start()
+    while known._line["192.0.2.1"] < passwords.OF_ONE_ADDRESS:
+        threading.Event().wait(0.01)
+    with pytest.raises(Busy):
+        known.is_good("ann", "one more", ANN, "192.0.2.1")
     for _ in range(passwords.PLACES):
         known._places.release()
-    for thread in threads:
+    assert known.is_good("ann", "hunter2", ANN, "192.0.2.2")
+    for thread in started:
         thread.join(30)
-    assert answers == [False] * most
+    assert not known._line
+
+
+def test_no_more_than_some_threads_are_held() -> None:
+    """Nor by many who show the same, of whom one is verified."""
+    known = Passwords()
+    assert known.is_good("bob", "hunter3", BOB)
+    for _ in range(passwords.HELD):
+        known._held.acquire()
+    with pytest.raises(Busy):
+        known.is_good("ann", "hunter2", ANN)
+    assert known.is_good("bob", "hunter3", BOB)  # who is remembered waits for nobody
+    known._held.release()
+    assert known.is_good("ann", "hunter2", ANN)
 
 
 def test_of_many_at_once_with_one_password_it_is_verified_once_at_a_time(
@@ -228,13 +232,14 @@ def test_of_many_at_once_with_one_password_it_is_verified_once_at_a_time(
 ) -> None:
     names: list[str | None] = []
     threads = [
-        threading.Thread(target=lambda: names.append(htpasswd.authenticate(shown("ann", "hunter2")))) for _ in range(16)
+        threading.Thread(target=lambda: names.append(htpasswd.authenticate(shown("ann", "hunter2"))))
+        for _ in range(passwords.HELD)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert names == ["ann"] * 16
+    assert names == ["ann"] * passwords.HELD
     assert 1 <= len(verified) <= passwords.PLACES
 
 

@@ -30,6 +30,9 @@ PAUSE = 60.0
 PATIENCE = 5.0
 """Seconds for which a thread waits for another's fetch."""
 
+STRANGERS = 2
+"""So many requests wait for a key that is not among those held."""
+
 MAX_BYTES = 256 << 10
 MIN_BITS = 2048
 
@@ -102,7 +105,8 @@ class _Fetched:
 class FetchedKeys:
     """The keys that an issuer publishes, asked for when a token needs them.
 
-    One thread fetches while others wait, and a minute lies between two questions. A set that came stays in use while
+    One thread fetches while others wait (few, where keys are held and the one that is wanted is not among them, since
+    anybody can name such a key), and a minute lies between two questions. A set that came stays in use while
     the issuer cannot be reached, for a day.
     """
 
@@ -114,12 +118,21 @@ class FetchedKeys:
         self._lock = threading.Lock()
         self._asked_at: float | None = None
         self._held: _Fetched | None = None
+        self._strangers = threading.BoundedSemaphore(STRANGERS)
 
     def find(self, kid: str) -> RSAPublicKey:
         key = self._known(kid, FRESH)
         if key is not None:
             return key
-        self._refresh(patience=0.0 if self._known(kid, LASTS) else PATIENCE)
+        if self._known(kid, LASTS):
+            self._refresh(patience=0.0)
+        elif self._held is None:
+            self._refresh(PATIENCE)
+        elif self._strangers.acquire(blocking=False):
+            try:
+                self._refresh(PATIENCE)
+            finally:
+                self._strangers.release()
         key = self._known(kid, LASTS)
         if key is not None:
             return key

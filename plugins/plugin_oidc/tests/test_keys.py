@@ -11,7 +11,7 @@ import pytest
 from fake_gitlab import DISCOVERY, KEYS, Clock, FakeGitLab, Make, jwk_of, key, kid_of
 from jwt.algorithms import RSAAlgorithm
 from orbitalreg_oidc_gitlab import keys
-from orbitalreg_oidc_gitlab.keys import FRESH, LASTS, PAUSE, read_keys
+from orbitalreg_oidc_gitlab.keys import FRESH, LASTS, PAUSE, STRANGERS, read_keys
 
 from orbitalreg.errors import ConfigError, ExchangeRefused
 
@@ -66,6 +66,29 @@ def test_many_threads_are_one_fetch_for_which_all_wait(make: Make, gitlab: FakeG
         gitlab.slow.set()
         assert [call.result() for call in asked] == [known] * 16
     assert gitlab.asked == ONE_FETCH
+
+
+def test_of_those_who_name_unknown_keys_few_wait(make: Make, gitlab: FakeGitLab, clock: Clock) -> None:
+    """Anybody can name one: while GitLab is slow, that holds two threads and no more."""
+    exchanger = make()
+    assert exchanger.exchange(gitlab.token()) is not None
+    clock.now += 60
+    gitlab.slow.clear()
+
+    def ask(number: int) -> None:
+        with pytest.raises(ExchangeRefused, match="kid"):
+            exchanger.exchange(gitlab.token(headers={"kid": f"made-up-{number}"}))
+
+    with ThreadPoolExecutor(STRANGERS) as pool:
+        waiting = [pool.submit(ask, number) for number in range(STRANGERS)]
+        while len(gitlab.asked) < len(ONE_FETCH) + 1 or exchanger._keys[gitlab.url]._strangers._value:
+            time.sleep(0.01)
+        for number in range(100):
+            ask(100 + number)  # at once: nothing goes on before `slow` is set
+        assert exchanger.exchange(gitlab.token()) is not None
+        gitlab.slow.set()
+        for call in waiting:
+            call.result()
 
 
 def test_a_key_that_gitlab_has_changed_is_found_after_a_minute_at_most(
