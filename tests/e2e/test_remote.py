@@ -101,6 +101,12 @@ class Mirror:
         url = f"{self.registry.url}/pypi/acme/{repository}/simple/{name}/"
         return call("GET", url, headers={"Accept": JSON})
 
+    def metric(self, name: str) -> float:
+        """Of this repository."""
+        text = call("GET", f"{self.registry.url}/metrics").body.decode()
+        wanted = f'{name}{{repository="acme/mirror"}} '
+        return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(wanted))
+
     def breaks(self, name: str, behaviour: Behaviour) -> None:
         self.upstream.table[f"/simple/{name}/"] = behaviour
 
@@ -492,10 +498,12 @@ def test_a_file_that_is_replaced_upstream_is_another_here(mirror: Mirror) -> Non
     url = mirror.offer("replaced", BODY)
     assert call("GET", url).body == BODY
     mirror.assert_sound()
+    before = mirror.metric("orbitalreg_recalled_files_total")
     url = mirror.offer("replaced", BODY[:-1])
     answer = call("GET", url)
     assert (answer.body, answer.headers["Etag"]) == (BODY[:-1], f'"{sha256(BODY[:-1])}"')
     assert "recalled" in mirror.registry.log.read_text()
+    assert mirror.metric("orbitalreg_recalled_files_total") == before + 1
 
 
 # --- documents --------------------------------------------------------------------------------------------------------
@@ -519,7 +527,9 @@ def test_metadata_of_another_digest_is_refused_and_never_kept(mirror: Mirror) ->
     url = mirror.offer("doc-wrong", wheel, **{"core-metadata": {"sha256": sha256(b"right")}})
     path = "/files/doc_wrong-1.0-py3-none-any.whl.metadata"
     mirror.upstream.table[path] = reply(b"wrong")
+    before = mirror.metric("orbitalreg_upstream_mismatches_total")
     assert call("GET", f"{url}.metadata").status == 502
+    assert mirror.metric("orbitalreg_upstream_mismatches_total") == before + 1
     mirror.upstream.table[path] = reply(b"right")
     assert call("GET", f"{url}.metadata").body == b"right"
 
