@@ -87,13 +87,17 @@ class Company:
         self.registry.close()
         self.index.close()
 
-    def puts_outside(self, name: str, version: str, *, days: int = 100, requires: str = "") -> tuple[str, str]:
-        """Somebody publishes a wheel and an sdist on the public index, so many days ago; the filenames."""
+    def puts_outside(self, name: str, version: str, *, days: int | None = 100, requires: str = "") -> tuple[str, str]:
+        """Somebody publishes a wheel and an sdist on the public index, so many days ago; the filenames.
+
+        With None the index does not tell when.
+        """
         more = f"Requires-Dist: {requires}" if requires else ""
         built = make_wheel(name, version, metadata_extra=more), make_sdist(name, version)
-        at = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        at = (datetime.now(UTC) - timedelta(days=days or 0)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        when = {} if days is None else {"upload-time": at}
         for filename, body in built:
-            told = {"filename": filename, "url": f"/files/{filename}", "size": len(body), "upload-time": at}
+            told = {"filename": filename, "url": f"/files/{filename}", "size": len(body), **when}
             digest = {"sha256": hashlib.sha256(body).hexdigest()}
             self._public.setdefault(name, []).append({**told, "hashes": digest})
             self.index.table[f"/files/{filename}"] = file(body)

@@ -174,6 +174,15 @@ def test_twine_posts_to_the_virtual_address(company: Company, shell: Shell) -> N
 # --- cooldown ---------------------------------------------------------------------------------------------------------
 
 
+def test_a_file_of_which_nobody_says_when_it_came_is_as_old_as_it_is_known_here(company: Company) -> None:
+    company.puts_outside("timeless", "1.0", days=100)
+    wheel, _ = company.puts_outside("timeless", "2.0", days=None)
+    assert company.versions("timeless", "cool") == {"1.0"} and company.versions("timeless") == {"1.0", "2.0"}
+    opens = (datetime.now(UTC) + timedelta(days=7)).strftime("%Y-%m-%d")
+    answer = company.get(f"files/timeless/{wheel}", "cool")
+    assert answer.status == 403 and f"younger than 7d; opens {opens}" in answer.reason
+
+
 def test_a_young_version_waits_in_every_form_and_pip_takes_the_one_before(company: Company, shell: Shell) -> None:
     company.puts_outside("young", "1.0", days=30)
     wheel, sdist = company.puts_outside("young", "2.0", days=2)
