@@ -42,7 +42,7 @@ class Refusals:
     """Writes an entry for each refused change, up to a bound; what is beyond it is summed up in one entry a second.
 
     Those who are known by their credentials have a bound of their own, so that no stranger can hide among theirs what
-    a known account tried. Thread-safe. The thread that sums up starts when there is something to sum up.
+    a known account tried. Thread-safe. The thread that sums up starts with the first refusal, so that a forked child has its own.
     """
 
     def __init__(self, catalog: Catalog, clock: Callable[[], float] = time.monotonic) -> None:
@@ -61,6 +61,7 @@ class Refusals:
     ) -> None:
         """Write an entry, or count it. A catalog that cannot be written is told in the log alone."""
         with self._lock:
+            self._start()
             bucket = self._strangers if actor.name == NOBODY else self._known
             alone = bucket.take()
             if not alone:
@@ -94,6 +95,8 @@ class Refusals:
         address = actor.address or ""
         if address in self._addresses or len(self._addresses) < 50 * NAMED:
             self._addresses[address] += 1
+
+    def _start(self) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="refusals", daemon=True)
             self._thread.start()
