@@ -42,7 +42,7 @@ class Refusals:
     """Writes an entry for each refused change, up to a bound; what is beyond it is summed up in one entry a second.
 
     Those who are known by their credentials have a bound of their own, so that no stranger can hide among theirs what
-    a known account tried. Thread-safe. The thread that sums up starts with the first refusal, so that a forked child has its own.
+    a known account tried. Thread-safe. The thread that sums up starts with the first refusal, once a process.
     """
 
     def __init__(self, catalog: Catalog, clock: Callable[[], float] = time.monotonic) -> None:
