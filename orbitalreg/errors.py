@@ -138,6 +138,10 @@ class UpstreamFailed(Unreachable):
         return UpstreamFailed(text, self.retry_after, public)
 
 
+class ScannerFailed(OrbitalError):
+    """A scanner, or a tool or a database that it relies on, is not there or did not do its work."""
+
+
 class Misplaced(OrbitalError):
     """What is asked for is done elsewhere: in another repository, not in one of this kind, in the configuration.
 

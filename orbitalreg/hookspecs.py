@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from orbitalreg.interfaces import Authenticator, BlobStore, Commands, FormatAdapter, TokenExchanger
+from orbitalreg.interfaces import Authenticator, BlobStore, Commands, FormatAdapter, Scanner, TokenExchanger
 
 GROUP = "orbitalreg"
 
@@ -38,3 +38,8 @@ def token_exchangers() -> Sequence[type[TokenExchanger]]:  # type: ignore[empty-
 @hookspec
 def commands() -> Sequence[type[Commands]]:  # type: ignore[empty-body]
     """The commands that this plugin adds to `orbitalreg`. The class's `name` is the word after `orbitalreg`."""
+
+
+@hookspec
+def scanners() -> Sequence[type[Scanner]]:  # type: ignore[empty-body]
+    """The scanners of this plugin. Each file is looked at by every one that is enabled."""

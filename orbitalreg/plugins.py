@@ -13,7 +13,7 @@ import pluggy
 
 from orbitalreg import hookspecs
 from orbitalreg.errors import PluginError
-from orbitalreg.interfaces import Authenticator, BlobStore, Commands, FormatAdapter, TokenExchanger
+from orbitalreg.interfaces import Authenticator, BlobStore, Commands, FormatAdapter, Scanner, TokenExchanger
 
 T = TypeVar("T")
 
@@ -78,6 +78,7 @@ class Plugins:
         self.authenticators = self._collect("authenticators", Authenticator)  # type: ignore[type-abstract]
         self.token_exchangers = self._collect("token_exchangers", TokenExchanger)  # type: ignore[type-abstract]
         self.commands = self._collect("commands", Commands)  # type: ignore[type-abstract]
+        self.scanners = self._collect("scanners", Scanner)  # type: ignore[type-abstract]
 
     @classmethod
     def load(cls, names: Iterable[str]) -> "Plugins":

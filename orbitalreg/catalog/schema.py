@@ -43,6 +43,11 @@ def m007_audit_chain(db: Database) -> None:
     _run(db, _AUDIT_CHAIN)
 
 
+@migrations()
+def m008_reports(db: Database) -> None:
+    _run(db, _REPORTS)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";"):
         if statement.strip():
@@ -282,5 +287,38 @@ CREATE TABLE audit_link (
 CREATE TABLE webhook_cursor (
     subscriber TEXT PRIMARY KEY,
     number BIGINT NOT NULL
+)
+"""
+
+_REPORTS = """
+CREATE TABLE report (
+    file_id TEXT NOT NULL,
+    scanner TEXT NOT NULL,
+    status TEXT NOT NULL,
+    database_digest TEXT NOT NULL,
+    scanned_at BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    raw_sha256 TEXT REFERENCES blob (sha256),
+    PRIMARY KEY (file_id, scanner)
+);
+CREATE INDEX report_by_database ON report (scanner, database_digest);
+CREATE INDEX report_raw ON report (raw_sha256);
+CREATE TABLE report_document (
+    file_id TEXT NOT NULL,
+    scanner TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    sha256 TEXT NOT NULL REFERENCES blob (sha256),
+    PRIMARY KEY (file_id, scanner, kind)
+);
+CREATE INDEX report_document_blob ON report_document (sha256);
+CREATE TABLE listed_report (
+    format TEXT NOT NULL,
+    package TEXT NOT NULL,
+    scanner TEXT NOT NULL,
+    version TEXT NOT NULL,
+    database_digest TEXT NOT NULL,
+    judged_at BIGINT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (format, package, scanner, version)
 )
 """

@@ -20,6 +20,7 @@ from orbitalreg.interfaces.formats import (
     Upload,
     Upstreams,
 )
+from orbitalreg.interfaces.scanners import Capability, Runner, Scanner, Target, ToolRun
 from orbitalreg.interfaces.signin import (
     Authenticator,
     Clients,
@@ -36,6 +37,7 @@ __all__ = [
     "Answer",
     "Authenticator",
     "BlobStore",
+    "Capability",
     "Clients",
     "Commands",
     "Credentials",
@@ -52,10 +54,14 @@ __all__ = [
     "Readable",
     "Reply",
     "Route",
+    "Runner",
+    "Scanner",
     "Source",
     "Surroundings",
+    "Target",
     "TextReply",
     "TokenExchanger",
+    "ToolRun",
     "Upload",
     "Upstreams",
 ]

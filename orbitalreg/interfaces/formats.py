@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
 
 from orbitalreg.model import (
+    Component,
     Coordinates,
     File,
     Inspection,
@@ -22,6 +23,7 @@ from orbitalreg.model import (
     RemotePage,
     Repository,
     Right,
+    Staged,
 )
 
 
@@ -274,6 +276,18 @@ class FormatAdapter(ABC):
         """Check the staged file and read what is to be kept. Raises `UploadRefused`.
 
         Runs in a child process with limits on memory and time; the input is hostile.
+        """
+
+    @abstractmethod
+    def component(self, package: str, version: str) -> Component:
+        """The package as scanners know it: with its package URL, and other spellings that they may have it under."""
+
+    @abstractmethod
+    def stage(self, path: Path, filename: str, deep: bool) -> Staged:
+        """What scanners are handed of the file: its own metadata, or with `deep` also that of all it bundles.
+
+        Runs as `inspect` does, since the input is as hostile. The documents lie where the tools of this format look
+        for the metadata of what is installed. Raises `UploadRefused` for a file that cannot be read.
         """
 
     @abstractmethod

@@ -24,7 +24,17 @@ from orbitalreg.interfaces import (
     TextReply,
     Upstreams,
 )
-from orbitalreg.model import Coordinates, Inspection, Kind, Listing, RemoteFile, RemotePage, Right
+from orbitalreg.model import (
+    Component,
+    Coordinates,
+    Inspection,
+    Kind,
+    Listing,
+    RemoteFile,
+    RemotePage,
+    Right,
+    Staged,
+)
 
 NAME = r"[A-Za-z][A-Za-z0-9-]{0,40}"
 DIGEST = r"[0-9a-f]{64}"
@@ -65,6 +75,13 @@ class ToyFormat(FormatAdapter):
         return Inspection(
             found.package, found.version, {"note": claims.get("note", "")}, needs, {"head": head.encode()}
         )
+
+    def component(self, package: str, version: str) -> Component:
+        return Component(package, version, f"pkg:toy/{package}@{version}")
+
+    def stage(self, path: Path, filename: str, deep: bool) -> Staged:
+        found = self.parse_filename(filename)
+        return Staged((self.component(found.package, found.version),), {"head": _head(path.read_bytes()).encode()})
 
     def routes(self) -> Sequence[Route]:
         return [

@@ -509,7 +509,7 @@ def test_a_wrong_user_name_is_not_remembered(configured: Callable[..., Accounts]
 
 
 def test_one_identity_remembers_of_so_many_packages_what_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model, "REMEMBERED_LEVELS", 3)
+    monkeypatch.setattr(model.people, "REMEMBERED_LEVELS", 3)
     caller = Identity("service:x", "id", tuple(parsed("acme:read")), tuple(parsed("acme/toys/b*:publish")))
     for name in ["ball", "kite", "bear", "box", "ball"] * 3:
         for right in Right:

@@ -128,7 +128,7 @@ def format_adapters():
     return [Half]
 """
     install("half", source)
-    with pytest.raises(PluginError, match=r"'half'.*abstract: it lacks inspect, normalize"):
+    with pytest.raises(PluginError, match=r"'half'.*abstract: it lacks component, inspect, normalize"):
         Plugins.load(["half"])
 
 

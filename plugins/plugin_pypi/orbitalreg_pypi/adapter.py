@@ -18,8 +18,8 @@ from orbitalreg.interfaces import (
     TextReply,
     Upstreams,
 )
-from orbitalreg.model import Coordinates, Inspection, Kind, Right
-from orbitalreg_pypi import filenames, inspection, json_api, negotiation, pages, uploads
+from orbitalreg.model import Component, Coordinates, Inspection, Kind, Right, Staged
+from orbitalreg_pypi import filenames, inspection, json_api, negotiation, pages, staging, uploads
 from orbitalreg_pypi.upstream import SimpleUpstreams
 
 SIMPLE_ROOT = "../../"
@@ -46,6 +46,12 @@ class PyPIFormat(FormatAdapter):
 
     def inspect(self, path: Path, filename: str, claims: Mapping[str, str]) -> Inspection:
         return inspection.inspect(path, filename, claims)
+
+    def component(self, package: str, version: str) -> Component:
+        return staging.component(package, version)
+
+    def stage(self, path: Path, filename: str, deep: bool) -> Staged:
+        return staging.stage(path, filename, deep)
 
     def routes(self) -> Sequence[Route]:
         return [
