@@ -63,9 +63,7 @@ class Scanning:
         self._catalog = catalog
         self._formats = tuple(plugins.formats)
         self._watch_interval = settings.scanning.watch_interval
-        self.scanners = {
-            name: _enabled(scanner, plugins.scanners[name].plugin, settings, folder) for name, scanner in made.items()
-        }
+        self.scanners = enabled(settings, plugins, made, folder)
         self.queue = ScanQueue(tuple(self.scanners))
         self._looker = Looker(catalog, store, plugins.formats, folder)
         self.judge = NameJudge(catalog, plugins.formats, self.scanners.values())
@@ -93,14 +91,6 @@ class Scanning:
     def observe(self, on_report: Callable[[Report], None]) -> None:
         """From now on `on_report` is told of each report on a file that this process keeps."""
         self._looker.on_report = on_report
-
-    def states(self) -> Iterator[tuple[Enabled, State | None, str | None]]:
-        """Each scanner with what it judges by, or with its failure."""
-        for scanner in self.scanners.values():
-            try:
-                yield scanner, scanner.state(), None
-            except ScannerFailed as error:
-                yield scanner, None, str(error)
 
     def close(self) -> None:
         """End the child processes that are idle; others end with their question."""
@@ -200,6 +190,11 @@ class Scanning:
         if scanner.judges_names and rows.outdated_listed(db, scanner.name, digest) is not None:
             return True
         return self._outdated_of(scanner, state).is_any(db)
+
+
+def enabled(settings: Settings, plugins: Plugins, made: Mapping[str, Scanner], folder: Path) -> dict[str, Enabled]:
+    """The scanners that were made to check the settings, with children to come; `folder` is for their scratch."""
+    return {name: _enabled(scanner, plugins.scanners[name].plugin, settings, folder) for name, scanner in made.items()}
 
 
 def _enabled(scanner: Scanner, plugin: str, settings: Settings, folder: Path) -> Enabled:
