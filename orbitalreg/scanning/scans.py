@@ -11,7 +11,7 @@ from orbitalreg.catalog import Catalog
 from orbitalreg.catalog import scans as rows
 from orbitalreg.catalog.scans import Outdated
 from orbitalreg.config import Settings
-from orbitalreg.errors import ScannerFailed
+from orbitalreg.errors import PluginError, ScannerFailed
 from orbitalreg.interfaces import BlobStore, Scanner
 from orbitalreg.jobs import BrokenOff, Handler, Task
 from orbitalreg.model import Report
@@ -198,16 +198,21 @@ def enabled(settings: Settings, plugins: Plugins, made: Mapping[str, Scanner], f
 
 
 def _enabled(scanner: Scanner, plugin: str, settings: Settings, folder: Path) -> Enabled:
+    """Raises `PluginError`."""
+    try:
+        deep, judges_names = bool(scanner.deep), bool(scanner.judges_names)
+    except Exception as error:  # foreign code: whatever it raises, the operator must learn which plugin it was
+        raise PluginError(f"plugin {plugin!r}: scanner {scanner.name!r} cannot be used: {error}") from error
     setup = Setup(
         plugin,
         scanner.name,
         settings.plugins.get(plugin, {}),
         settings.base.absolute(),
         (settings.data.path / "plugins" / plugin).absolute(),
-        JUDGES_IDLE_SECONDS if scanner.judges_names else IDLE_SECONDS,
+        JUDGES_IDLE_SECONDS if judges_names else IDLE_SECONDS,
     )
     limits = Limits(settings.scanning.time_limit, settings.scanning.memory_limit)
-    return Enabled(scanner.name, plugin, scanner.deep, scanner.judges_names, Children(setup, folder, limits))
+    return Enabled(scanner.name, plugin, deep, judges_names, Children(setup, folder, limits))
 
 
 def _since() -> str:
