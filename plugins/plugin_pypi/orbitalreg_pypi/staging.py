@@ -1,6 +1,7 @@
 """What scanners are handed of a Python package: metadata, where tools look for that of an installed one."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 from orbitalreg.errors import UploadRefused
 from orbitalreg.model import Component, Staged
@@ -12,9 +13,7 @@ from orbitalreg_pypi.wheels import read_wheel
 def component(package: str, version: str, location: str = "", is_bundled: bool = False) -> Component:
     """By https://github.com/package-url/purl-spec: a `pkg:pypi/` name is lower-case with hyphens."""
     aliases = (package.replace("-", "."), package.replace("-", "_")) if "-" in package else ()
-    return Component(
-        package, version, f"pkg:pypi/{package}@{version.replace('+', '%2B')}", location, is_bundled, aliases
-    )
+    return Component(package, version, f"pkg:pypi/{package}@{quote(version, safe='')}", location, is_bundled, aliases)
 
 
 def stage(path: Path, filename: str, deep: bool) -> Staged:
