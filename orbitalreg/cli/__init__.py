@@ -3,7 +3,7 @@
 import click
 
 from orbitalreg import __version__
-from orbitalreg.cli import accounts, audit, grants, packages, serve, setup, sources, tokens, worker
+from orbitalreg.cli import accounts, audit, grants, new_plugin, packages, serve, setup, sources, tokens, worker
 from orbitalreg.cli.extensions import ExtensibleGroup
 
 
@@ -19,6 +19,7 @@ for command in (
     setup.check,
     setup.doctor,
     setup.plugins,
+    new_plugin.new_plugin,
     tokens.token,
     accounts.user,
     accounts.service,
