@@ -3,7 +3,7 @@
 import click
 
 from orbitalreg import __version__
-from orbitalreg.cli import accounts, audit, grants, packages, serve, setup, sources, tokens, worker
+from orbitalreg.cli import accounts, audit, findings, grants, packages, serve, setup, sources, tokens, worker
 from orbitalreg.cli.extensions import ExtensibleGroup
 
 
@@ -33,6 +33,7 @@ for command in (
     sources.allow,
     sources.release_name,
     sources.downloads,
+    findings.findings,
     audit.audit,
     worker.worker,
 ):
