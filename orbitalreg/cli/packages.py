@@ -47,7 +47,7 @@ class Place:
 
 def parse_place(text: str) -> Place:
     """Raises `InvalidName`."""
-    if text.count("/") == 1 and "==" not in text:
+    if text.count("/") < 2 and "==" not in text:
         return Place(Address.parse(text), None, None)
     named = parse_package(text)
     return Place(named.address, named.package, named.version)
