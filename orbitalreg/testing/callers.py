@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, NoReturn, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orbitalreg.errors import ConfigError, ExchangeRefused, Unauthenticated, UpstreamFailed
-from orbitalreg.interfaces import Authenticator, Clients, Credentials, Exchange, Surroundings, TokenExchanger
+from orbitalreg.interfaces import Authenticator, Clients, Credentials, Download, Exchange, Surroundings, TokenExchanger
 from orbitalreg.model import Grant, now, valid_name
 from orbitalreg.testing.checks import is_plain, near
 
@@ -44,6 +44,23 @@ class Unasked:
         return self
 
     def get(self, url: str, *, max_bytes: int, accept: str = "*/*") -> bytes:
+        return self._refused(url)
+
+    def post(self, url: str, body: bytes, *, max_bytes: int, content_type: str = "application/json") -> bytes:
+        return self._refused(url)
+
+    def download(
+        self,
+        url: str,
+        into: BinaryIO,
+        *,
+        max_bytes: int,
+        etag: str | None = None,
+        told: Callable[[int, int | None], None] = lambda received, length: None,
+    ) -> Download:
+        return self._refused(url)
+
+    def _refused(self, url: str) -> NoReturn:
         self.asked.append(url)
         raise UpstreamFailed("nobody is to be asked now")
 
