@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -18,7 +18,8 @@ from orbitalreg.errors import ScannerFailed
 from orbitalreg.model import Database, Microseconds, Severity, now
 from orbitalreg_osv import dumps, matching
 from orbitalreg_osv.ecosystems import Ecosystem
-from orbitalreg_osv.matching import Affected
+from orbitalreg_osv.known import Known
+from orbitalreg_osv.ratings import Ratings
 from orbitalreg_osv.records import Advisory, Record, Unusable, parse
 
 FORM = "1"
@@ -34,17 +35,6 @@ CREATE TABLE advisories (
 CREATE TABLE affected (ecosystem TEXT NOT NULL, name TEXT NOT NULL, advisory TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX affected_by_name ON affected (ecosystem, name);
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What one record says of one package."""
-
-    advisory: Advisory
-    affected: tuple[Affected, ...]
-
-    def affects(self, version: str) -> bool:
-        return any(part.affects(version) for part in self.affected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +153,7 @@ def _filled(
     etag: str | None,
     told: Callable[[int], None],
 ) -> Meta:
-    rated, unrated = dict[str, tuple[Severity, str | None]](), list[Advisory]()
+    ratings = Ratings()
     newest, started, skipped = 0, now(), 0
     for number, text in enumerate(texts, 1):
         told(number)
@@ -176,8 +166,8 @@ def _filled(
                 continue
             if (record.modified_at or 0) <= started + _DAY:  # of the future: a slip that would keep it fresh for ever
                 newest = max(newest, record.modified_at or 0)
-            _sort_out(record.advisory, rated, unrated)
-    _lend_severities(database, rated, unrated)
+            ratings.add(record.advisory)
+    _lend_severities(database, ratings)
     (count,) = database.execute("SELECT count(*) FROM advisories").fetchone()
     return Meta(FORM, source, signature, _digest(database), newest or None, now(), count, skipped, etag)
 
@@ -211,27 +201,10 @@ def _kept(database: sqlite3.Connection, record: Record) -> bool:
     return True
 
 
-def _sort_out(advisory: Advisory, rated: dict[str, tuple[Severity, str | None]], unrated: list[Advisory]) -> None:
-    """A rating of GitHub's goes by all ids of its vulnerability."""
-    if advisory.severity is Severity.UNKNOWN:
-        unrated.append(advisory)
-    elif advisory.is_of_github:
-        for one in (advisory.id, *advisory.aliases):
-            rated[one] = max(rated.get(one, (Severity.UNKNOWN, None)), (advisory.severity, advisory.cvss), key=_level)
-
-
-def _level(rating: tuple[Severity, str | None]) -> int:
-    return int(rating[0])
-
-
-def _lend_severities(
-    database: sqlite3.Connection, rated: Mapping[str, tuple[Severity, str | None]], unrated: Iterable[Advisory]
-) -> None:
-    for advisory in unrated:
-        ratings = [rated[one] for one in (advisory.id, *advisory.aliases) if one in rated]
-        if ratings:
-            severity, cvss = max(ratings, key=_level)
-            changed = (int(severity), cvss, advisory.id)
+def _lend_severities(database: sqlite3.Connection, ratings: Ratings) -> None:
+    for ids in ratings.unrated:
+        if (lent := ratings.lent(ids)) is not None:
+            changed = (int(lent[0]), lent[1], ids[0])
             database.execute("UPDATE advisories SET severity = ?, cvss = ? WHERE id = ?", changed)
 
 

@@ -1,13 +1,13 @@
-"""Files judged by the name and version of their package."""
+"""The scanner: files judged by the name and version of their package."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 from orbitalreg.interfaces import Capability, Scanner, Surroundings, Target
-from orbitalreg.model import Component, Database, Finding, Microseconds, Report, ReportStatus, Scan, now
-from orbitalreg_osv import __version__, ecosystems, settings
-from orbitalreg_osv.index import Index, Known
-from orbitalreg_osv.matching import fixed_in
+from orbitalreg.model import Component, Database, Report, ReportStatus, Scan
+from orbitalreg_osv import __version__, settings
+from orbitalreg_osv.judging import ByDump, ByServer, Judge, Judged, Judgement
+from orbitalreg_osv.kept import Kept
+from orbitalreg_osv.server import Server
 from orbitalreg_osv.store import Store
 
 
@@ -20,7 +20,7 @@ class Osv(Scanner):
 
     def __init__(self, surroundings: Surroundings) -> None:
         self._settings = settings.read(surroundings.options, surroundings.base)
-        self._store = Store(surroundings.folder, self._settings)
+        self._judge = _judge(self._settings, surroundings)
 
     @property
     def deep(self) -> bool:
@@ -30,70 +30,38 @@ class Osv(Scanner):
     def judges_names(self) -> bool:
         return self._settings.has_dump
 
-    def database(self) -> Database | None:
-        return self._store.index().meta.database
+    def database(self) -> Database:
+        return self._judge.database()
 
     def judge(self, components: Sequence[Component]) -> Sequence[Report]:
-        index = self._store.index()
-        return [self._report(index, [component]) for component in components]
+        judged = self._judge.judged(components)
+        return [_report(judged, [one]) for one in judged.judgements]
 
     def scan(self, target: Target) -> Scan:
-        return Scan(self._report(self._store.index(), target.components))
-
-    def _report(self, index: Index, components: Sequence[Component]) -> Report:
-        judged = [judgement(index, component) for component in components]
-        findings = tuple(finding for one in judged for finding in one.findings)
-        seen = tuple(one.component.purl for one in judged if one.reason is None)
-        report = Report(self.name, ReportStatus.OK, findings, seen, index.meta.database, __version__, scanned_at=0)
-        if judged[0].reason is not None:
-            return replace(report, status=ReportStatus.NOT_SCANNED, reason=judged[0].reason)
-        if (age := stale(index.meta.built_at, self._settings.max_age, now())) is not None:
-            reason = f"the newest record of the dump is {age}: {self._settings.remedy}"
-            return replace(report, status=ReportStatus.DB_STALE, reason=reason)
-        return report
+        judged = self._judge.judged(target.components)
+        return Scan(_report(judged, judged.judgements), judged.raw)
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What is known of one component; `reason` is why its silence proves nothing, None where it does."""
-
-    component: Component
-    findings: tuple[Finding, ...] = ()
-    reason: str | None = None
+def _judge(found: settings.OsvSettings, surroundings: Surroundings) -> Judge:
+    if found.has_dump:
+        return ByDump(Store(surroundings.folder, found), found)
+    server = Server(found.server, surroundings.clients(found.server, found.ca_bundle))
+    return ByServer(server, Kept(surroundings.folder / "records"), found)
 
 
-def judgement(index: Index, component: Component) -> Judgement:
-    ecosystem = ecosystems.of_purl(component.purl)
-    if ecosystem is None:
-        return Judgement(component, (), f"packages such as {component.purl} are not known to osv")
-    known = index.of(ecosystem, component.name)
-    found = tuple(finding(one, component) for one in known if one.affects(component.version))
-    if known and not found and ecosystem.order(component.version) is None:
-        return Judgement(component, (), f"{component.version!r} is no version of {ecosystem.name} that can be compared")
-    return Judgement(component, found)
-
-
-def finding(known: Known, component: Component) -> Finding:
-    about = known.advisory
-    return Finding(
-        id=about.id,
-        package=component.name,
-        version=component.version,
-        severity=about.severity,
-        aliases=about.aliases,
-        purl=component.purl,
-        location=component.location,
-        is_bundled=component.is_bundled,
-        cvss=about.cvss,
-        fixed_in=fixed_in(known.affected, component.version),
-        title=about.title,
-        links=about.links,
-        published_at=about.published_at,
+def _report(judged: Judged, of: Sequence[Judgement]) -> Report:
+    """The first is the file's own package: where that was not recognised, the file was not."""
+    status, reason = ReportStatus.OK, of[0].reason
+    if reason is not None:
+        status = ReportStatus.NOT_SCANNED
+    elif judged.too_old is not None:
+        status, reason = ReportStatus.DB_STALE, judged.too_old
+    return Report(
+        Osv.name,
+        status,
+        findings=tuple(finding for one in of for finding in one.findings),
+        packages_seen=tuple(one.component.purl for one in of if one.reason is None),
+        database=judged.database,
+        scanner_version=__version__,
+        reason=reason,
     )
-
-
-def stale(built_at: Microseconds | None, max_age: int, at: Microseconds) -> str | None:
-    """How old a dump is that is too old, None where it is not."""
-    if built_at is not None and at - built_at <= max_age * 1_000_000:
-        return None
-    return "of no known date" if built_at is None else f"{(at - built_at) // 86_400_000_000} days old"
