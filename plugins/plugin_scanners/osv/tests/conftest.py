@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this one, whatever the import mode
 
@@ -16,6 +17,9 @@ from orbitalreg.interfaces import Surroundings
 from orbitalreg.model import Component
 
 pytest_plugins = ["orbitalreg.testing"]
+
+settings.register_profile("osv", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("osv")  # nothing here measures time, on a machine that may have others
 
 Make = Callable[..., Osv]
 
