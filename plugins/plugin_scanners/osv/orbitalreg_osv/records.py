@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orbitalreg.errors import InvalidName
-from orbitalreg.model import Microseconds, Severity
+from orbitalreg.model import Microseconds, Severity, now
 from orbitalreg_osv import ecosystems
 from orbitalreg_osv.ecosystems import Ecosystem
 from orbitalreg_osv.matching import Event
@@ -19,6 +19,7 @@ MALICIOUS = "MAL-"
 TITLE, LINK, LINKS, ALIASES = 200, 2000, 10, 50
 """So many characters of a title and of a link, so many links and aliases are kept."""
 _EVENTS = frozenset({"introduced", "fixed", "last_affected", "limit"})
+_EARLIEST = 631_152_000_000_000
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
@@ -81,11 +82,12 @@ def read(found: Any) -> Record:
         raise Unusable("no id")
     affected = _list(found, "affected")
     severity, cvss = _severity(found, affected)
-    aliases = tuple(dict.fromkeys(filter(_is_id, _list(found, "aliases"))))[:ALIASES]
+    aliases = tuple(dict.fromkeys(one for one in _list(found, "aliases") if _is_id(one) and one != found["id"]))
+    aliases = aliases[:ALIASES]
     if any(one.startswith(MALICIOUS) for one in (found["id"], *aliases)):
         severity = Severity.MALICIOUS
     title = _line(found.get("summary")) or _line(found.get("details"))
-    advisory = Advisory(found["id"], aliases, severity, cvss, title, _links(found), moment(found.get("published")))
+    advisory = Advisory(found["id"], aliases, severity, cvss, title, _links(found), _published(found))
     packages = tuple(_packages(affected))
     return Record(advisory, moment(found.get("modified")), bool(found.get("withdrawn")), packages)
 
@@ -102,6 +104,12 @@ def moment(text: Any) -> Microseconds | None:
         return None
     seconds = int(at.timestamp())
     return seconds * 1_000_000 + int(((fraction or ".0")[1:] + "000000")[:6])
+
+
+def _published(found: Mapping[str, Any]) -> Microseconds | None:
+    """None for a time at which it cannot have been: nothing is known from before 1990, nor from the future."""
+    at = moment(found.get("published"))
+    return at if at is not None and _EARLIEST <= at <= now() else None
 
 
 def _packages(affected: Iterable[Any]) -> Iterator[Package]:

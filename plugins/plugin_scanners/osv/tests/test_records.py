@@ -132,6 +132,15 @@ def test_of_many_links_some_are_kept() -> None:
     assert len(read(record(references=references)).advisory.links) == LINKS
 
 
+@pytest.mark.parametrize("published", ["0001-01-01T00:00:00Z", "1989-12-31T00:00:00Z", "9999-01-01T00:00:00Z", 7])
+def test_a_time_of_publication_that_cannot_be_is_none(published: Any) -> None:
+    assert read(record(published=published)).advisory.published_at is None
+
+
+def test_no_id_is_its_own_alias() -> None:
+    assert read(record("GHSA-1", aliases=["GHSA-1", "CVE-2020-1"])).advisory.aliases == ("CVE-2020-1",)
+
+
 @pytest.mark.parametrize(
     ("text", "micros"),
     [
