@@ -14,6 +14,7 @@ from benchmarks.proxies import OrbitalRegProxy, Proxpi, start_upstream
 from benchmarks.proxying import Far, herding, installing, joining, proxying
 from benchmarks.reading import Field, reading
 from benchmarks.running import Server, environment, versions
+from benchmarks.scanning import Scanned, rescanning, uploads_beside_scanners
 from benchmarks.servers import Nginx, OrbitalReg, Peer, Pypiserver, start_sink
 from benchmarks.starting import starting
 from benchmarks.uploading import uploading
@@ -25,7 +26,8 @@ PROXYING: dict[str, tuple[str, Callable[[Far, Sizes], Iterator[Point]]]] = {
     "virtual": ("A virtual of five members", joining),
     "install": ("Installing through a virtual", installing),
 }
-WORKLOADS = {**HOLDING, **{name: title for name, (title, _) in PROXYING.items()}}
+SCANNING = "scanning"
+WORKLOADS = {**HOLDING, SCANNING: "Scanning", **{name: title for name, (title, _) in PROXYING.items()}}
 """Titles by name, in the order in which they are measured."""
 
 
@@ -119,12 +121,31 @@ def points(bench: Bench, chosen: Collection[str]) -> Generator[tuple[str, Point]
     for."""
     if not HOLDING.keys().isdisjoint(chosen):
         yield from _holding(bench, chosen)
+    if SCANNING in chosen:
+        with ExitStack() as running:
+            yield from ((SCANNING, point) for point in _scanning(bench, running))
     if not PROXYING.keys().isdisjoint(chosen):
         with ExitStack() as running:
             far = bench.far(running)
             for name, (_, workload) in PROXYING.items():
                 if name in chosen:
                     yield from ((name, point) for point in workload(far, bench.sizes))
+
+
+def _scanning(bench: Bench, running: ExitStack) -> Iterator[Point]:
+    """Uploads with both servers up; then everything anew, with neither."""
+    programs = bench.programs("orbitalreg", "orbitalreg", "waitress")
+    plain = OrbitalReg(bench.home / "unscanned", bench.kept, programs).start()
+    running.callback(plain.stop)
+    ours = Scanned(bench.home / "scanned", bench.kept, programs)
+    bench.abouts |= {f"{ours.name}, with scanners,": ours.about}
+    scanned = ours.start_scanning()
+    running.callback(scanned.stop)
+    yield from uploads_beside_scanners(plain, scanned, bench.sizes, bench.home)
+    plain.stop()
+    scanned.stop()
+    wheels = list(corpus.ordinary_wheels(range(bench.sizes.rescanned // corpus.VERSIONS)))
+    yield from rescanning(Scanned(bench.home / "rescanned", bench.kept, programs), wheels)
 
 
 def _holding(bench: Bench, chosen: Collection[str]) -> Iterator[tuple[str, Point]]:
