@@ -76,10 +76,9 @@ class ByServer(Judge):
 
     def database(self) -> Database:
         """So that files are judged anew once in each period."""
-        length = self._settings.refresh * 1_000_000
-        began = now() // length * length
-        digest = hashlib.sha256(f"{self._settings.server} {began}".encode()).hexdigest()
-        return Database(self._settings.server, digest, began)
+        period = now() // (self._settings.refresh * 1_000_000)
+        digest = hashlib.sha256(f"{self._settings.server} {self._settings.refresh} {period}".encode()).hexdigest()
+        return Database(self._settings.server, digest)
 
     def judged(self, components: Sequence[Component]) -> Judged:
         database = self.database()  # before: what is asked at midnight belongs to the day before
