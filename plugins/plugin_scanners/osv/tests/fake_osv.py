@@ -58,9 +58,10 @@ class FakeOsv:
     def get(self, request: BaseHTTPRequestHandler) -> tuple[int, bytes, dict[str, str]]:
         if request.path == "/bucket/all.zip":
             etag = f'"{hashlib.md5(self.dump).hexdigest()}"'
+            told = {"ETag": etag, "Connection": "close"}  # the command line ends with its connections
             if request.headers.get("If-None-Match") == etag:
-                return 304, b"", {"ETag": etag}
-            return (200, self.dump, {"ETag": etag}) if self.dump else (404, b"", {})
+                return 304, b"", told
+            return (200, self.dump, told) if self.dump else (404, b"", {})
         found = self.records.get(unquote(request.path.removeprefix("/v1/vulns/")))
         if found is None:
             return 404, b'{"code": 5, "message": "Bug not found."}', {}

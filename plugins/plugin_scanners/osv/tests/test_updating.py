@@ -1,7 +1,6 @@
 """`orbitalreg osv`: a newer dump takes the former one's place as a whole, whoever reads, and whoever is killed."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from conftest import component
 from fake_osv import FakeOsv, answers
 from orbitalreg_osv import settings, updating
@@ -19,6 +19,7 @@ from orbitalreg_osv.store import Store
 from orbitalreg_osv.updating import Updated, update
 from records_made import dump, record, today
 
+from orbitalreg.cli import main
 from orbitalreg.errors import ScannerFailed, UpstreamFailed
 from orbitalreg.interfaces import Clients, Surroundings
 
@@ -273,36 +274,42 @@ dump = "{}"
 """
 
 
-def orbitalreg(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("ORBITALREG_")}
-    command = [sys.executable, "-m", "orbitalreg", *words]
-    return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, timeout=60, check=False)
+@pytest.fixture
+def orbitalreg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The host's command line in the test's folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ORBITALREG_CONFIG", raising=False)
+
+    def orbitalreg(*words: str) -> Result:
+        return CliRunner().invoke(main, list(words))
+
+    return orbitalreg
 
 
-def test_the_command_line(osv_dev: FakeOsv, tmp_path: Path) -> None:
+def test_the_command_line(orbitalreg: Callable[..., Result], osv_dev: FakeOsv, tmp_path: Path) -> None:
     (tmp_path / "orbitalreg.toml").write_text(CONFIGURATION.format(osv_dev.dump_url))
-    none = orbitalreg(tmp_path, "osv", "status")
-    assert (none.returncode, none.stdout) == (1, "")
+    none = orbitalreg("osv", "status")
+    assert (none.exit_code, none.stdout) == (1, "")
     assert none.stderr == "orbitalreg: no dump was fetched yet: get one with: orbitalreg osv update\n"
     osv_dev.dump = content(tmp_path, NEW)
-    done = orbitalreg(tmp_path, "osv", "update")
+    done = orbitalreg("osv", "update")
     newest = NEW[0]["modified"]
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == f"updated: 50 records, the newest of {newest}\n"
-    assert orbitalreg(tmp_path, "osv", "update").stdout == f"unchanged: 50 records, the newest of {newest}\n"
-    assert orbitalreg(tmp_path, "osv", "status").stdout == f"50 records, the newest of {newest}\n"
-    shown = json.loads(orbitalreg(tmp_path, "osv", "status", "--json").stdout)
+    assert orbitalreg("osv", "update").stdout == f"unchanged: 50 records, the newest of {newest}\n"
+    assert orbitalreg("osv", "status").stdout == f"50 records, the newest of {newest}\n"
+    shown = json.loads(orbitalreg("osv", "status", "--json").stdout)
     assert shown["source"] == osv_dev.dump_url and shown["records"] == 50 and shown["is_stale"] is False
     brought = dump(tmp_path / "brought.zip", [*OLD, b"nonsense"])
-    done = orbitalreg(tmp_path, "osv", "update", "--from", str(brought), "--json")
+    done = orbitalreg("osv", "update", "--from", str(brought), "--json")
     told = json.loads(done.stdout)
     assert (told["is_new"], told["skipped"], told["is_stale"]) == (True, 1, True)
-    line = orbitalreg(tmp_path, "osv", "status").stdout
+    line = orbitalreg("osv", "status").stdout
     assert line.startswith("50 records, the newest of 2020-02-01T00:00:00Z; 1 skipped that are no records; too old: ")
 
 
-def test_the_server_that_is_asked_is_told(tmp_path: Path) -> None:
+def test_the_server_that_is_asked_is_told(orbitalreg: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "orbitalreg.toml").write_text('[plugins.osv]\nserver = "http://127.0.0.1:1"\n')
-    assert orbitalreg(tmp_path, "osv", "status").stdout == "no dump: http://127.0.0.1:1 is asked\n"
-    refused = orbitalreg(tmp_path, "osv", "update")
-    assert refused.returncode == 1 and "has no dump to update" in refused.stderr
+    assert orbitalreg("osv", "status").stdout == "no dump: http://127.0.0.1:1 is asked\n"
+    refused = orbitalreg("osv", "update")
+    assert refused.exit_code == 1 and "has no dump to update" in refused.stderr
