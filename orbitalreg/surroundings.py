@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from orbitalreg import upstream
 from orbitalreg.config import Settings
 from orbitalreg.errors import ConfigError, InvalidName, PluginError, UpstreamFailed
-from orbitalreg.interfaces import Authenticator, Commands, HttpClient, Surroundings, TokenExchanger
+from orbitalreg.interfaces import Authenticator, Commands, Download, HttpClient, Surroundings, TokenExchanger
 from orbitalreg.plugins import Brought, Plugins
 
 T = TypeVar("T", Authenticator, TokenExchanger, Commands)
@@ -23,8 +23,34 @@ class ServerClient:
     def get(self, url: str, *, max_bytes: int, accept: str = "*/*") -> bytes:
         answer = self._client.fetch(self._server, url, max_bytes=max_bytes, accept=accept)
         if answer.status != 200:
-            raise UpstreamFailed(f"{self._server.origin} answered {answer.status}")
+            raise UpstreamFailed(f"{self._server.origin} answered {answer.status}", status=answer.status)
         return answer.body
+
+    def post(self, url: str, body: bytes, *, max_bytes: int, content_type: str = "application/json") -> bytes:
+        return self._client.ask(self._server, url, body, max_bytes=max_bytes, content_type=content_type).body
+
+    def download(
+        self,
+        url: str,
+        into: BinaryIO,
+        *,
+        max_bytes: int,
+        etag: str | None = None,
+        told: Callable[[int, int | None], None] = lambda received, length: None,
+    ) -> Download:
+        with self._client.stream(self._server, url, etag=etag) as stream:
+            if stream.status == 304:
+                return Download(False, etag=etag)
+            if stream.status != 200:
+                raise UpstreamFailed(f"{self._server.origin} answered {stream.status}", status=stream.status)
+            received = 0
+            for piece in stream:
+                received += len(piece)
+                if received > max_bytes:
+                    raise UpstreamFailed(f"{self._server.origin} sent more than {max_bytes} bytes")
+                into.write(piece)
+                told(received, stream.length)
+            return Download(True, received, stream.etag)
 
 
 def client_of(server: str, ca_bundle: Path | None = None) -> HttpClient:

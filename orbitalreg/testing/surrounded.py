@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, BinaryIO, Generic, NoReturn, TypeVar
 
 import pytest
 
 from orbitalreg.errors import ConfigError, UpstreamFailed
-from orbitalreg.interfaces import Authenticator, Scanner, Surroundings, TokenExchanger
+from orbitalreg.interfaces import Authenticator, Download, Scanner, Surroundings, TokenExchanger
 from orbitalreg.model import valid_name
 from orbitalreg.testing.checks import is_plain
 
@@ -29,6 +29,23 @@ class Unasked:
         return self
 
     def get(self, url: str, *, max_bytes: int, accept: str = "*/*") -> bytes:
+        return self._refused(url)
+
+    def post(self, url: str, body: bytes, *, max_bytes: int, content_type: str = "application/json") -> bytes:
+        return self._refused(url)
+
+    def download(
+        self,
+        url: str,
+        into: BinaryIO,
+        *,
+        max_bytes: int,
+        etag: str | None = None,
+        told: Callable[[int, int | None], None] = lambda received, length: None,
+    ) -> Download:
+        return self._refused(url)
+
+    def _refused(self, url: str) -> NoReturn:
         self.asked.append(url)
         raise UpstreamFailed("nobody is to be asked now")
 
