@@ -32,7 +32,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """What one record says of one package. `versions` are those listed beside the spans, and not within one."""
+    """What one record says of one package. `versions` are those listed beside the spans, and not within one.
+
+    A version that is not of PEP 440 is left out: both tools would pass over everything that stands beside it.
+    """
 
     id: str
     aliases: tuple[str, ...]
@@ -55,7 +58,7 @@ def read(path: Path | None = None) -> Iterator[Affected]:
                 continue
             for affected in record["affected"]:
                 spans = tuple(_spans(affected))
-                listed = (version for version in affected.get("versions", ()) if not _is_within(version, spans))
+                listed = (version for version in affected.get("versions", ()) if _is_beside(version, spans))
                 package = canonicalize_name(affected["package"]["name"])
                 yield Affected(record["id"], tuple(record.get("aliases", ())), package, spans, tuple(listed), record)
 
@@ -84,9 +87,9 @@ def _place(event: tuple[str, str]) -> tuple[Version, int]:
     return Version(value), ("fixed", "introduced", "last_affected").index(kind)
 
 
-def _is_within(version: str, spans: tuple[Span, ...]) -> bool:
+def _is_beside(version: str, spans: tuple[Span, ...]) -> bool:
     try:
         parsed = Version(version)
-        return any(parsed in span for span in spans)
+        return not any(parsed in span for span in spans)
     except InvalidVersion:
         return False

@@ -13,7 +13,8 @@ from orbitalreg.interfaces import Scanner
 
 CHANGES = {
     "ArtifactName", "CreatedAt", "ReportID", "timestamp", "serialNumber", "captured", "built", "path", "target",
-    "documentNamespace", "documentDescribes", "created", "db", "bom-ref", "SPDXID", "spdxElementId", "relatedSpdxElement",
+    "documentNamespace", "documentDescribes", "created", "db", "bom-ref", "SPDXID", "spdxElementId",
+    "relatedSpdxElement",
 }  # fmt: skip
 """Times, ids that are random or of a place, and places."""
 
