@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from advisories import Affected
 from orbitalreg_pypi.staging import component
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from orbitalreg.model import Component, Report
@@ -19,16 +20,14 @@ EARLIEST = ("vantage6-server", "0.0.0b0")
 def sample(advisories: Sequence[Affected]) -> list[Component]:
     """The same 300 for the same advisories."""
     draw = random.Random(6)
-    listed = sorted(
-        {(one.package, version) for one in advisories for version in _versions(one) if _normal(version) == version}
-    )
+    told = sorted({(one.package, version) for one in advisories for version in listed(one)})
     fixed = sorted({(one.package, span.fixed) for one in advisories for span in one.spans if span.fixed})
-    odd = [(package, version) for package, version in listed if not version.replace(".", "").isdigit()]
+    odd = [(package, version) for package, version in told if not version.replace(".", "").isdigit()]
     pairs = dict.fromkeys(
-        [*draw.sample(listed, LISTED), *draw.sample(fixed, FIXED), *draw.sample(odd, COUNT - 1 - LISTED - FIXED)]
+        [*draw.sample(told, LISTED), *draw.sample(fixed, FIXED), *draw.sample(odd, COUNT - 1 - LISTED - FIXED)]
     )
     while len(pairs) < COUNT - 1:
-        pairs.setdefault(draw.choice(listed))
+        pairs.setdefault(draw.choice(told))
     pairs.setdefault(EARLIEST)
     return [component(package, _normal(version) or version) for package, version in pairs]
 
@@ -58,8 +57,15 @@ def found(reports: Iterable[Report], by: Mapping[str, str]) -> dict[str, frozens
     return {purl: frozenset(names) for purl, names in sets.items()}
 
 
-def _versions(one: Affected) -> Sequence[str]:
-    return [version for affected in one.record["affected"] for version in affected.get("versions", ())]
+def listed(one: Affected) -> set[str]:
+    """The versions that the record lists for the package and spells in their normal form."""
+    versions = (
+        version
+        for affected in one.record["affected"]
+        if canonicalize_name(affected["package"]["name"]) == one.package
+        for version in affected.get("versions", ())
+    )
+    return {version for version in versions if _normal(version) == version}
 
 
 def _normal(version: str) -> str | None:
