@@ -1,4 +1,4 @@
-"""Makes the instances of plugins that know callers or bring commands, and what each is handed."""
+"""Makes the instances of plugins that know callers, look at files or bring commands, and what each is handed."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,10 +7,19 @@ from typing import BinaryIO, TypeVar
 from orbitalreg import upstream
 from orbitalreg.config import Settings
 from orbitalreg.errors import ConfigError, InvalidName, PluginError, UpstreamFailed
-from orbitalreg.interfaces import Authenticator, Commands, Download, HttpClient, Surroundings, TokenExchanger
+from orbitalreg.interfaces import (
+    Authenticator,
+    Commands,
+    Download,
+    HttpClient,
+    Scanner,
+    Surroundings,
+    TokenExchanger,
+)
+from orbitalreg.model import valid_name
 from orbitalreg.plugins import Brought, Plugins
 
-T = TypeVar("T", Authenticator, TokenExchanger, Commands)
+T = TypeVar("T", Authenticator, TokenExchanger, Commands, Scanner)
 
 
 class ServerClient:
@@ -81,6 +90,16 @@ def exchangers(settings: Settings, plugins: Plugins) -> Mapping[str, TokenExchan
 def commands(settings: Settings, plugins: Plugins) -> Mapping[str, Commands]:
     """By name, in the order of the names. Raises `ConfigError`, `PluginError`."""
     return _instances(settings, plugins.commands)
+
+
+def scanners(settings: Settings, plugins: Plugins) -> Mapping[str, Scanner]:
+    """By name, in the order of the names. Raises `ConfigError`, `PluginError`."""
+    for name, brought in plugins.scanners.items():
+        try:
+            valid_name(name, "name of a scanner")
+        except InvalidName as error:
+            raise PluginError(f"plugin {brought.plugin!r}: {error}") from error
+    return _instances(settings, plugins.scanners)
 
 
 def _instances(settings: Settings, brought: Mapping[str, Brought[T]]) -> dict[str, T]:
