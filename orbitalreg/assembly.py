@@ -17,12 +17,13 @@ from orbitalreg.config import RepositorySettings, Settings
 from orbitalreg.errors import ConfigError, NotFound, StorageFailed
 from orbitalreg.identity import Accounts
 from orbitalreg.inspection import Inspector
-from orbitalreg.interfaces import Authenticator, BlobStore, FormatAdapter, Source, TokenExchanger
+from orbitalreg.interfaces import Authenticator, BlobStore, Capability, FormatAdapter, Source, TokenExchanger
 from orbitalreg.jobs import Handler
 from orbitalreg.model import Address, Kind, Repository, now
 from orbitalreg.plugins import Plugins
 from orbitalreg.publishing import Curator, Desk
 from orbitalreg.rights import Rights
+from orbitalreg.scanning.known import KnownReports
 from orbitalreg.sourcing import Sources, make_sources, pattern_problems, upstream_problems
 from orbitalreg.usage import UsageRecorder
 from orbitalreg.webhooks import Webhooks, subscribers
@@ -134,7 +135,8 @@ def assemble(settings: Settings) -> Registry:
     catalog = Catalog(settings.data.path)
     with catalog.write() as db:
         configured = _reconcile(db, settings)
-    sources = make_sources(settings, plugins.formats, configured, catalog, store)
+    known = KnownReports(catalog) if settings.policies or plugins.scanners else None
+    sources = make_sources(settings, plugins.formats, configured, catalog, store, known, _lookouts(plugins))
     exchangers = surroundings.exchangers(settings, plugins)
     rights = Rights.of_settings(settings, exchangers)
     return Registry(
@@ -153,6 +155,12 @@ def assemble(settings: Settings) -> Registry:
         Refusals(catalog),
         Webhooks(catalog, subscribers(settings)),
     )
+
+
+def _lookouts(plugins: Plugins) -> list[str]:
+    """The scanners without whose word a file counts as unscanned."""
+    wanted = {Capability.VULNERABILITY, Capability.MALWARE}
+    return [name for name, brought in plugins.scanners.items() if brought.cls.capabilities & wanted]
 
 
 def _desk(settings: Settings, catalog: Catalog, store: BlobStore, sources: Sources) -> Desk:

@@ -28,6 +28,11 @@ def microseconds(moment: datetime) -> Microseconds:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
+def end_of(day: date) -> Microseconds:
+    """The instant at which the day is over, UTC."""
+    return microseconds(datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1))
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """A part of a list. `next` is the cursor of the part that follows, or null at the end."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from orbitalreg.config.people import GrantSettings, TokenSettings
+from orbitalreg.config.policies import PolicySettings
 from orbitalreg.config.repositories import ProjectSettings, RepositorySettings, repository_path
 from orbitalreg.config.values import Listen, NameKey, Network, PublicUrl, Size, Table
 from orbitalreg.config.webhooks import WebhookSettings
@@ -65,6 +66,7 @@ class Settings(Table):
     grants: tuple[GrantSettings, ...] = Field((), strict=False, description="Who may do what.")
     tokens: TokenSettings = TokenSettings()
     webhooks: tuple[WebhookSettings, ...] = Field((), strict=False, description="Who is told of changes.")
+    policies: tuple[PolicySettings, ...] = Field((), strict=False, description="What files must be like.")
     plugins: dict[str, dict[str, Any]] = Field({}, description="A plugin's own settings; the table enables it.")
 
     _base: Path = PrivateAttr(default=Path())

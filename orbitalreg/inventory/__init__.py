@@ -15,7 +15,9 @@ __all__ = ["EVERYTHING", "FIRST", "START", "Inventory", "inventory_of"]
 
 
 def inventory_of(catalog: Catalog, source: GovernedSource, adapter: FormatAdapter) -> Inventory:
-    """Of the repository of `source`. A local one withholds nothing, and its rows can be asked for by their keys."""
-    if isinstance(source.raw, LocalSource):
+    """Of the repository of `source`. A local one that no policy touches withholds nothing, and its rows can be asked
+    for by their keys.
+    """
+    if isinstance(source.raw, LocalSource) and not source.is_policed:
         return LocalInventory(catalog, source.raw, adapter)
     return ShownInventory(catalog, source, adapter)

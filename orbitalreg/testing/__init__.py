@@ -37,7 +37,7 @@ from orbitalreg.testing.callers import (  # noqa: E402
     TokenExchangerUnderTest,
 )
 from orbitalreg.testing.commands import BaseCommandsContract, CommandsUnderTest  # noqa: E402
-from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile  # noqa: E402
+from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile, GoodLock  # noqa: E402
 from orbitalreg.testing.formats import BaseFormatAdapterContract  # noqa: E402
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "BaseTokenExchangerContract",
     "CommandsUnderTest",
     "GoodFile",
+    "GoodLock",
     "RawBlobs",
     "StoreUnderTest",
     "TokenExchangerUnderTest",
