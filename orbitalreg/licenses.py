@@ -38,13 +38,6 @@ def _denied_by(expression: str, denied: frozenset[str]) -> str | None:
     return min(found, default=None)
 
 
-@lru_cache(maxsize=1024)
-def is_expression(text: str) -> bool:
-    """Whether it reads as an expression of licences that SPDX knows."""
-    parsed = _parsed(text)
-    return parsed is not None and not _licensing().unknown_license_keys(parsed)
-
-
 def _ways(node: Any, denied: dict[str, str]) -> set[str]:
     """Those that cannot be avoided; empty where the licence is free of them."""
     if node is None:

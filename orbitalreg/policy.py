@@ -115,6 +115,7 @@ class Excepted:
     policy: str
     text: str
     exception: PolicyException
+    vulnerability: Vulnerability
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,7 @@ class _Case:
                 continue
             text = _told(one)
             if (exception := self._exception(policy, one, instant)) is not None:
-                yield Excepted(policy.name, text, exception)
+                yield Excepted(policy.name, text, exception, one)
             else:
                 yield Breach(policy.name, policy.action, rule, text, one, policy.show)
         if self.evidence.license is not None and policy.licenses_denied:

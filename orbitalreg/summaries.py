@@ -218,11 +218,31 @@ class HiddenVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class VerdictSummary:
+    """One thing that a policy says of a file.
+
+    `action` is `block`, `warn`, or `except` for what an exception of the policy opens. `rule` is the key of the policy
+    that is broken, and null for an exception, as are the vulnerability's id, severity and fixed version where it is
+    about none.
+    """
+
+    filename: str
+    policy: str
+    action: str
+    rule: str | None
+    reason: str
+    vulnerability: str | None
+    severity: str | None
+    fixed_in: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class VersionExplanation:
     """Where a version comes from. `version` is empty for files whose name tells none.
 
     `provided_by` is the repository that holds its files, or null where all who have it are hidden; `files` are those
-    shown. A version is not offered where there are none.
+    shown. A version is not offered where there are none. `verdicts` are what policies say of its files, the strictest
+    first; `remedy` is why it is let through although it is younger than `min_age`.
     """
 
     version: str
@@ -230,6 +250,8 @@ class VersionExplanation:
     files: list[str]
     withheld: list[WithheldSummary]
     hidden: list[HiddenVersion]
+    verdicts: list[VerdictSummary]
+    remedy: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -426,6 +426,8 @@ def test_it_is_explained_version_by_version(world: World, public: FakeSource) ->
             ["ball@1.0.toy"],
             [],
             [HiddenVersion("acme/public", "first match: acme/internal has this version and comes first")],
+            [],
+            None,
         ),
         VersionExplanation(
             "2.0",
@@ -433,6 +435,8 @@ def test_it_is_explained_version_by_version(world: World, public: FakeSource) ->
             [],
             [WithheldSummary("ball@2.0.toy", "acme/public", "younger than 7d", opens)],
             [HiddenVersion("acme/mirror", "first match: acme/public has this version and comes first")],
+            [],
+            None,
         ),
     ]
 
@@ -489,7 +493,7 @@ def test_a_repository_without_members_is_explained_too(world: World, make: Any) 
     source = make("alone")
     source.put("ball", "1.0")
     told = explain(world.governed(source), "ball")
-    assert told.versions == [VersionExplanation("1.0", "acme/alone", ["ball@1.0.toy"], [], [])]
+    assert told.versions == [VersionExplanation("1.0", "acme/alone", ["ball@1.0.toy"], [], [], [], None)]
     with pytest.raises(NotFound, match="acme/alone has no package kite"):
         explain(world.governed(source), "kite")
 
