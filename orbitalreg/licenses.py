@@ -14,13 +14,20 @@ LONGEST = 4096
 
 def canonical(identifier: str) -> str:
     """The id as SPDX spells it today (`AGPL-3.0` is AGPL-3.0-only), or a `LicenseRef-`. Raises `InvalidName`."""
-    symbol = _parsed(identifier)
-    is_license = symbol is not None and symbol.isliteral and not getattr(symbol, "is_exception", True)
-    if is_license and not _licensing().unknown_license_keys(symbol):
-        return str(symbol.key)
     if identifier.startswith("LicenseRef-") and identifier.removeprefix("LicenseRef-").replace("-", "").isalnum():
         return identifier
+    symbol = _parsed(identifier)
+    is_license = symbol is not None and symbol.isliteral and not getattr(symbol, "is_exception", True)
+    is_known = is_license and not _licensing().unknown_license_keys(symbol)
+    if is_known and str(symbol.key).lower() in _spellings(identifier.strip().lower()):
+        return str(symbol.key)
     raise InvalidName(f"{identifier!r} is no SPDX id of a licence, such as AGPL-3.0-only")
+
+
+def _spellings(text: str) -> set[str]:
+    """The ids that it may stand for: itself, and what the GNU licenses were called before. `GPL` alone is none."""
+    older = f"{text.removesuffix('+')}-or-later" if text.endswith("+") else f"{text}-only"
+    return {text, older}
 
 
 def denied_by(expression: str, denied: Collection[str]) -> str | None:

@@ -181,9 +181,9 @@ class _Case:
         for policy in self.policies:
             for said in self._of(policy, instant):
                 if isinstance(said, Breach):
-                    found[said.policy, said.rule, said.text] = said
+                    found.setdefault((said.policy, said.rule, said.text), said)
                 else:
-                    opened[said.policy, said.text] = said
+                    opened.setdefault((said.policy, said.text), said)
         return (
             tuple(sorted(found.values(), key=_strictest_first)),
             tuple(opened[key] for key in sorted(opened)),
@@ -257,7 +257,7 @@ def _rule(policy: Policy, one: Vulnerability) -> Rule | None:
 
 def _is_young(policy: Policy, one: Vulnerability, instant: Microseconds) -> bool:
     """Whether its grace still runs; where nobody tells when it was published, there is none."""
-    return one.published_at is not None and instant < one.published_at + policy.grace * SECOND
+    return bool(policy.grace) and one.published_at is not None and instant < one.published_at + policy.grace * SECOND
 
 
 def _told(one: Vulnerability) -> str:

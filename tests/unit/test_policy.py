@@ -126,6 +126,7 @@ def test_grace_runs_from_the_publication_and_malware_has_none() -> None:
     assert judged(patient, report(JINJA), at=NOON + DAY).is_blocked
     assert judged(patient, report(replace(JINJA, published_at=None))).is_blocked
     assert judged(patient, report(replace(JINJA, severity=Severity.MALICIOUS))).is_blocked
+    assert judged(GATE, report(replace(JINJA, published_at=NOON + DAY))).is_blocked, "without grace no date counts"
 
 
 def test_an_exception_opens_its_id_until_its_day_is_over() -> None:
@@ -302,7 +303,15 @@ def test_ids_are_taken_in_their_older_spellings(written: str, meant: str) -> Non
 
 @pytest.mark.parametrize(
     "written",
-    ["", "Foo", "MIT OR ISC", "Classpath-exception-2.0", "LicenseRef-", "GPL-2.0-only WITH Classpath-exception-2.0"],
+    [
+        "",
+        "Foo",
+        "GPL",
+        "MIT OR ISC",
+        "Classpath-exception-2.0",
+        "LicenseRef-",
+        "GPL-2.0-only WITH Classpath-exception-2.0",
+    ],
 )
 def test_what_is_no_id_is_refused(written: str) -> None:
     with pytest.raises(InvalidName):
