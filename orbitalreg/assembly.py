@@ -135,7 +135,7 @@ def assemble(settings: Settings) -> Registry:
     catalog = Catalog(settings.data.path)
     with catalog.write() as db:
         configured = _reconcile(db, settings)
-    known = KnownReports(catalog) if settings.policies or plugins.scanners else None
+    known = KnownReports(catalog)
     sources = make_sources(settings, plugins.formats, configured, catalog, store, known, _lookouts(plugins))
     exchangers = surroundings.exchangers(settings, plugins)
     rights = Rights.of_settings(settings, exchangers)

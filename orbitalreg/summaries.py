@@ -237,6 +237,24 @@ class VerdictSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class TriedFile:
+    """What policies would say of a file of a build; `verdict` is `pass`, `warn`, `block` or `missing`.
+
+    `filename` is null where the repository has none of the version. `place` says where the lock file pins it. `policy`,
+    `rule` and `reason` are of what it breaks first.
+    """
+
+    package: str
+    version: str
+    filename: str | None
+    place: str
+    verdict: str
+    policy: str | None
+    rule: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class VersionExplanation:
     """Where a version comes from. `version` is empty for files whose name tells none.
 

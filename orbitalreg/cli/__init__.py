@@ -3,7 +3,7 @@
 import click
 
 from orbitalreg import __version__
-from orbitalreg.cli import accounts, audit, grants, packages, serve, setup, sources, tokens, worker
+from orbitalreg.cli import accounts, audit, grants, packages, policies, serve, setup, sources, tokens, worker
 from orbitalreg.cli.extensions import ExtensibleGroup
 
 
@@ -34,6 +34,7 @@ for command in (
     sources.release_name,
     sources.downloads,
     audit.audit,
+    policies.policy,
     worker.worker,
 ):
     main.add_command(command)

@@ -132,6 +132,12 @@ class PolicySettings(Table):
         )
 
 
+class PolicyFile(Table):
+    """A file that has policies alone."""
+
+    policies: tuple[PolicySettings, ...] = Field((), strict=False)
+
+
 def rule_faults(policy: PolicySettings, path: str) -> Iterator[str]:
     """What is wrong with the rules of one policy."""
     if policy.severity is None and "unknown_severity" in policy.model_fields_set:

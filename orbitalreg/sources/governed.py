@@ -11,7 +11,7 @@ from orbitalreg.catalog import Catalog, exceptions, reports
 from orbitalreg.errors import NotFound, Withheld
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import File, Listing, Microseconds, Repository, Withholding, now
-from orbitalreg.policy import CLEAN, Verdict
+from orbitalreg.policy import CLEAN, Policy, Verdict
 from orbitalreg.sources.kept import Kept
 from orbitalreg.sources.policing import Attached, Known, Policing, Verdicts, remedies
 from orbitalreg.sources.raw import RawSource
@@ -55,9 +55,8 @@ class Judged:
 class Governance:
     """What every `GovernedSource` judges by. `rules` are those of every repository that has some, by its id.
 
-    `policies` are those attached to each repository, by its id. `known` is what scanners said; None where none is
-    enabled and no policy asks. `scanners` are those that look for vulnerabilities or malware. `clock` tells the present
-    instant; `kept` is what was judged, for all of them.
+    `policies` are those attached to each repository, by its id. `known` is what scanners said, and `scanners` those
+    that look for vulnerabilities or malware. `clock` tells the present instant; `kept` is what was judged, for all.
     """
 
     catalog: Catalog
@@ -96,7 +95,7 @@ class GovernedSource:
         self._policing = self._police(_by_holder(raw, governance.policies))
         every = {one.repository.id: one for rules in self._by_holder.values() for one in rules}
         self._opened_in = sorted(one.repository.id for one in every.values() if one.by_time)
-        mends = any(one.min_age for one in every.values())
+        mends = bool(governance.scanners) and any(one.min_age for one in every.values())
         self._known = governance.known if self._policing is not None or mends else None
         digests = [f"{holder} {[one.digest for one in found]}" for holder, found in self._by_holder.items()]
         self._policy = _digest(*digests, *([self._policing.digest] if self._policing is not None else []))
@@ -156,6 +155,21 @@ class GovernedSource:
     def verdicts(self, package: str) -> Mapping[str, Verdict]:
         """What policies say of the package's files, by filename: of those that break none, nothing."""
         return self._judged(package).verdicts.of
+
+    def verdict(self, file: File) -> Verdict:
+        """On one of the raw listing's files, with its license, which an upstream may be asked for.
+
+        Raises `UpstreamFailed`, `Busy`.
+        """
+        return self._said(file, self._judged(file.package))
+
+    def under(self, policies: Sequence[Policy]) -> "GovernedSource":
+        """The same repository by these policies alone, without those that are configured and without its rules."""
+        attached = [Attached(self.repository.address, policy) for policy in policies]
+        given = {self.repository.id: attached}
+        return GovernedSource(
+            self._raw, self._adapter, replace(self._governance, rules={}, policies=given, kept=Kept())
+        )
 
     def remedies(self, package: str) -> Mapping[Any, str]:
         """Why versions are let through although they are young, by their keys."""
@@ -251,27 +265,25 @@ class GovernedSource:
         return Policing(self._adapter, governance.catalog, by_holder, governance.scanners)
 
     def _check(self, file: File, judged: Judged) -> None:
-        """What can be said of a file only when it is asked for. Raises `Withheld`, `UpstreamFailed`, `Busy`."""
-        assert self._policing is not None
-        said = judged.verdicts.of.get(file.filename)
-        if file.filename in judged.verdicts.unlicensed:
-            said = self._late_verdict(file)
-        if said is not None and said.breaches:
-            logger.warning("%s of %s: %s", file.filename, self.repository.address, said.text)
+        """What can be said of a file only when it is asked for. Raises `Withheld`, `UpstreamFailed`, `Busy`.
 
-    def _late_verdict(self, file: File) -> Verdict:
-        """With the license of a file whose metadata an upstream has: what it forbids is forbidden everywhere then."""
-        assert self._policing is not None
-        known = {} if self._known is None else self._known.of(self._adapter.name, _only(file))
-        reports_on_it = known.get(file.id, ())
-        said = self._policing.late_verdict(
-            file, reports_on_it, partial(self._raw.document, file), self._governance.clock()
-        )
+        What its license forbids now is forbidden on every page from then on.
+        """
+        said = self._said(file, judged)
         if said.is_blocked:
             with self._governance.catalog.write() as db:
                 reports.changed(db, self._adapter.name, file.package)
             raise Withheld(said.text)
-        return said
+        if said.breaches:
+            logger.warning("%s of %s: %s", file.filename, self.repository.address, said.text)
+
+    def _said(self, file: File, judged: Judged) -> Verdict:
+        """The verdict with the license of a file whose metadata an upstream has."""
+        if self._policing is None or file.filename not in judged.verdicts.unlicensed:
+            return judged.verdicts.of.get(file.filename, CLEAN)
+        known = {} if self._known is None else self._known.of(self._adapter.name, _only(file))
+        document = partial(self._raw.document, file)
+        return self._policing.late_verdict(file, known.get(file.id, ()), document, self._governance.clock())
 
     def _of_the_package(self, file: File, raw: Listing) -> Withholding | None:
         """Why the member holds the file back, whatever the rules say."""
