@@ -27,6 +27,7 @@ from orbitalreg.summaries import (
     Change,
     Downloads,
     Explanation,
+    FileReports,
     FileSummary,
     Granted,
     GrantSummary,
@@ -37,10 +38,12 @@ from orbitalreg.summaries import (
     ProjectSummary,
     Release,
     RepositorySummary,
+    SeverityName,
     StatusSummary,
     TokenDownloads,
     TokenSecret,
     TokenSummary,
+    VersionFindings,
     VersionSummary,
 )
 
@@ -51,6 +54,7 @@ CA_VARIABLE = "SSL_CERT_FILE"
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
 PART = 1000
+FINDINGS_PART = 50
 _TOKEN = re.compile(r"orb[a-z]+_([0-9A-Za-z]{8})[0-9A-Za-z]{38}")
 
 BY_STATUS: Mapping[int, type[errors.OrbitalError]] = {
@@ -177,6 +181,38 @@ class Client:
         """Why the package looks as it does there."""
         return self._get(Explanation, *_at(address, package), "explanation")
 
+    # What scanners said.
+
+    def findings(
+        self,
+        address: Address,
+        package: str | None = None,
+        version: str | None = None,
+        severity: SeverityName = "unknown",
+    ) -> Iterator[VersionFindings]:
+        """Of a repository, a package or one version, version by version; also of those without a finding.
+
+        Findings below `severity` are left out.
+        """
+        if package is not None and version is not None:
+            path = [*_at(address, package, version), "findings"]
+            yield self._ask(VersionFindings, "GET", *path, query={"severity": severity})
+            return
+        path = [*_at(address), "findings"] if package is None else [*_at(address, package), "findings"]
+        yield from self._list(VersionFindings, *path, query={"severity": severity, "limit": FINDINGS_PART})
+
+    def reports(self, address: Address, package: str, version: str, filename: str) -> FileReports:
+        """What each scanner said last of a file."""
+        return self._get(FileReports, *_at(address, package, version, filename), "reports")
+
+    def raw_report(self, address: Address, package: str, version: str, filename: str, scanner: str) -> bytes:
+        """What the scanner's tool put out."""
+        return self._bytes(*_at(address, package, version, filename), "reports", scanner, "raw")
+
+    def sbom(self, address: Address, package: str, version: str, filename: str, kind: str = "cyclonedx") -> bytes:
+        """The file's bill of materials, in the format `cyclonedx` or `spdx`."""
+        return self._bytes(*_at(address, package, version, filename), "sbom", query={"format": kind})
+
     # Who changed what.
 
     def audit(self, project: str, **chosen: str) -> Iterator[AuditEntry]:
@@ -274,19 +310,35 @@ class Client:
     def _ask(
         self, kind: type[T], method: str, *path: str, query: Mapping[str, Any] | None = None, body: Any = None
     ) -> T:
+        response = self._request(method, *path, query=query, body=body)
+        try:
+            return cast(T, _adapter(cast(Any, kind)).validate_json(response.content))
+        except ValidationError as error:
+            raise errors.Unreachable(f"{self._root} answered what is none of this API's answers") from error
+
+    def _bytes(self, *path: str, query: Mapping[str, Any] | None = None) -> bytes:
+        return self._request("GET", *path, query=query, accept="*/*").content
+
+    def _request(
+        self,
+        method: str,
+        *path: str,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        accept: str | None = None,
+    ) -> requests.Response:
+        """A good answer, whatever is in it."""
+        headers = {} if accept is None else {"Accept": accept}
         url = "/".join([self._root, *map(_segment, path)])
         try:
             response = self._session.request(
-                method, url, params=query, json=body, timeout=self._timeout, allow_redirects=False
+                method, url, params=query, json=body, headers=headers, timeout=self._timeout, allow_redirects=False
             )
         except (requests.RequestException, OSError) as error:
             raise errors.Unreachable(f"{self._root} cannot be reached: {_cause(error)}") from error
         if not response.ok or response.is_redirect:
             raise _refusal(response)
-        try:
-            return cast(T, _adapter(cast(Any, kind)).validate_json(response.content))
-        except ValidationError as error:
-            raise errors.Unreachable(f"{self._root} answered what is none of this API's answers") from error
+        return response
 
 
 class _Bearer(AuthBase):

@@ -4,10 +4,16 @@ One vulnerability has many ids: those of a finding and its aliases are one, as a
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from orbitalreg.errors import InvalidName
+from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import Finding, Microseconds, Report, Severity
+
+Order = Callable[[str], Any]
+"""The sort key of a version in any spelling. Raises `InvalidName` or `ValueError` for what is none."""
 
 _PREFERRED = ("CVE-", "GHSA-", "PYSEC-")
 
@@ -18,7 +24,9 @@ class Vulnerability:
 
     `id` is the best known of `ids`: CVE, else GHSA, else PYSEC, but for what is malicious that of the record which says
     so. `severity` is the highest that a scanner gave, and `by` has each scanner's own. `fixed_in` is a version that
-    each scanner which names one would take for mended. `published_at` is the earliest that was told.
+    each scanner which names one would take for mended; None where none is named, and where several are that have no
+    order. `published_at` is the earliest that was told. What is bundled is apart for each place that it lies in:
+    then `locations` has that one. `files` are those that it was found in, where reports on several were asked about.
     """
 
     id: str
@@ -33,62 +41,123 @@ class Vulnerability:
     published_at: Microseconds | None
     locations: tuple[str, ...] = ()
     is_bundled: bool = False
+    files: tuple[str, ...] = ()
+    purl: str = ""
 
 
-def vulnerabilities(reports: Iterable[Report]) -> tuple[Vulnerability, ...]:
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """A finding, who reported it, and of which file."""
+
+    scanner: str
+    file: str
+    finding: Finding
+
+    @property
+    def place(self) -> tuple[str, str, bool, str]:
+        """What it is about: of a file's own package, scanners may tell different locations."""
+        found = self.finding
+        return found.package, found.version, found.is_bundled, found.location if found.is_bundled else ""
+
+
+def order_of(adapter: FormatAdapter) -> Order:
+    """That of the format's versions."""
+    return lambda version: adapter.version_key(adapter.normalize_version(version))
+
+
+def vulnerabilities(reports: Iterable[Report], order: Order | None = None) -> tuple[Vulnerability, ...]:
     """What these reports on one file say together, the worst first. Their status is not asked."""
-    by_package: dict[tuple[str, str, bool], list[tuple[str, Finding]]] = {}
-    for report in reports:
-        for finding in report.findings:
-            place = (finding.package, finding.version, finding.is_bundled)
-            by_package.setdefault(place, []).append((report.scanner, finding))
-    merged = [_merged(group) for found in by_package.values() for group in _groups(found)]
-    return tuple(sorted(merged, key=lambda one: (-one.severity, one.is_bundled, one.package, one.version, one.id)))
+    return _told((_Sighting(report.scanner, "", found) for report in reports for found in report.findings), order)
 
 
-def _groups(found: Sequence[tuple[str, Finding]]) -> list[list[tuple[str, Finding]]]:
-    """Findings that share an id, also by way of others."""
-    groups: list[tuple[set[str], list[tuple[str, Finding]]]] = []
-    for scanner, finding in found:
-        ids = {finding.id, *finding.aliases}
-        members = [(scanner, finding)]
-        apart = []
-        for known_ids, known in groups:
-            if known_ids.isdisjoint(ids):
-                apart.append((known_ids, known))
-            else:
-                ids |= known_ids
-                members = known + members
-        groups = [*apart, (ids, members)]
-    return [members for _, members in groups]
-
-
-def _merged(group: Sequence[tuple[str, Finding]]) -> Vulnerability:
-    first = group[0][1]
-    findings = [finding for _, finding in group]
-    severity = max(finding.severity for finding in findings)
-    ids = sorted({name for finding in findings for name in (finding.id, *finding.aliases)}, key=_rank)
-    by: dict[str, Severity] = {}
-    for scanner, finding in group:
-        by[scanner] = max(finding.severity, by.get(scanner, Severity.UNKNOWN))
-    malicious = sorted(f.id for f in findings if f.severity is Severity.MALICIOUS)
-    return Vulnerability(
-        malicious[0] if malicious else ids[0],
-        tuple(ids),
-        first.package,
-        first.version,
-        severity,
-        by,
-        next((finding.fixed_in for finding in findings if finding.fixed_in), None),
-        next((finding.title for finding in findings if finding.title), ""),
-        tuple(dict.fromkeys(link for finding in findings for link in finding.links)),
-        min((finding.published_at for finding in findings if finding.published_at is not None), default=None),
-        tuple(sorted({finding.location for finding in findings if finding.location})),
-        first.is_bundled,
+def vulnerabilities_of(
+    reports: Mapping[str, Iterable[Report]], order: Order | None = None
+) -> tuple[Vulnerability, ...]:
+    """What the reports on several files of one version, by filename, say together."""
+    return _told(
+        (
+            _Sighting(report.scanner, file, found)
+            for file, some in reports.items()
+            for report in some
+            for found in report.findings
+        ),
+        order,
     )
 
 
-def _rank(name: str) -> tuple[int, str]:
-    """CVE before GHSA before PYSEC before others."""
+def _told(sightings: Iterable[_Sighting], order: Order | None) -> tuple[Vulnerability, ...]:
+    """The order of `sightings` changes nothing."""
+    by_place: dict[tuple[str, str, bool, str], list[_Sighting]] = {}
+    for seen in sightings:
+        by_place.setdefault(seen.place, []).append(seen)
+    merged = [_merged(group, order) for found in by_place.values() for group in _groups(found)]
+    return tuple(
+        sorted(merged, key=lambda one: (-one.severity, one.is_bundled, one.package, one.version, one.locations, one.id))
+    )
+
+
+def _groups(found: Iterable[_Sighting]) -> Collection[list[_Sighting]]:
+    """Those that share an id, also by way of others: union-find, so that ten thousand take no longer than they must."""
+    parents: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        while (parent := parents.setdefault(name, name)) != name:
+            parents[name] = parents[parent]
+            name = parents[name]
+        return name
+
+    found = list(found)
+    for seen in found:
+        first = root(seen.finding.id)
+        for alias in seen.finding.aliases:
+            parents[root(alias)] = first
+    groups: dict[str, list[_Sighting]] = {}
+    for seen in found:
+        groups.setdefault(root(seen.finding.id), []).append(seen)
+    return groups.values()
+
+
+def _merged(group: list[_Sighting], order: Order | None) -> Vulnerability:
+    group = sorted(group, key=lambda seen: (seen.scanner, seen.file, _rank(seen.finding.id), repr(seen.finding)))
+    findings = [seen.finding for seen in group]
+    ids = sorted({name for finding in findings for name in (finding.id, *finding.aliases)}, key=_rank)
+    malicious = [finding.id for finding in findings if finding.severity is Severity.MALICIOUS]
+    by: dict[str, Severity] = {}
+    for seen in group:
+        by[seen.scanner] = max(seen.finding.severity, by.get(seen.scanner, Severity.UNKNOWN))
+    package, version, is_bundled, location = group[0].place
+    return Vulnerability(
+        min(malicious, key=_rank, default=ids[0]),
+        tuple(ids),
+        package,
+        version,
+        max(by.values()),
+        by,
+        _mended({finding.fixed_in for finding in findings if finding.fixed_in}, order),
+        next((finding.title for finding in findings if finding.title), ""),
+        tuple(sorted({link for finding in findings for link in finding.links})),
+        min((finding.published_at for finding in findings if finding.published_at is not None), default=None),
+        (location,) if location else (),
+        is_bundled,
+        tuple(sorted({seen.file for seen in group} - {""})),
+        next((finding.purl for finding in findings if finding.purl), ""),
+    )
+
+
+def _mended(named: Collection[str], order: Order | None) -> str | None:
+    """The greatest of these; what is no version is told only where it is the only one."""
+    if len(named) < 2 or order is None:
+        return next(iter(named)) if len(named) == 1 else None
+    keyed = []
+    for version in sorted(named):
+        try:
+            keyed.append((order(version), version))
+        except (InvalidName, ValueError):
+            continue
+    return max(keyed, key=lambda pair: pair[0])[1] if keyed else None
+
+
+def _rank(name: str) -> tuple[int, str, str]:
+    """CVE before GHSA before PYSEC before others; numbers by their value."""
     kind = next((number for number, prefix in enumerate(_PREFERRED) if name.startswith(prefix)), len(_PREFERRED))
-    return kind, re.sub(r"\d+", lambda digits: digits[0].zfill(12), name)
+    return kind, re.sub(r"\d+", lambda digits: digits[0].zfill(12), name), name

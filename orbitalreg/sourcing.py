@@ -10,6 +10,7 @@ from orbitalreg.config import RepositorySettings, Settings
 from orbitalreg.errors import ConfigError, InvalidName, UpstreamFailed
 from orbitalreg.interfaces import BlobStore, FormatAdapter, Source, Upstreams
 from orbitalreg.model import Address, Kind, Repository
+from orbitalreg.scanning.queue import ScanQueue
 from orbitalreg.sources import GovernedSource, LocalSource, RawSource
 from orbitalreg.sources.fetching import Fetches
 from orbitalreg.sources.governed import Governance
@@ -54,13 +55,15 @@ def make_sources(
     repositories: Mapping[Address, Repository],
     catalog: Catalog,
     store: BlobStore,
+    scans: ScanQueue,
     known: Known | None = None,
     scanners: Collection[str] = (),
 ) -> Sources:
     """`known` is what scanners said, and `scanners` those that look for vulnerabilities or malware.
 
-    The settings were found good by `upstream_problems`. Raises `ConfigError` where a password's file is gone."""
-    return _Maker(settings, formats, repositories, catalog, store).sources(known, frozenset(scanners))
+    The settings were found good by `upstream_problems`. Raises `ConfigError` where a password's file is gone.
+    """
+    return _Maker(settings, formats, repositories, catalog, store, scans).sources(known, frozenset(scanners))
 
 
 class _Maker:
@@ -73,7 +76,9 @@ class _Maker:
         repositories: Mapping[Address, Repository],
         catalog: Catalog,
         store: BlobStore,
+        scans: ScanQueue,
     ) -> None:
+        self._scans = scans
         self._settings = settings
         self._wanted = dict(settings.repositories())
         self._formats = formats
@@ -178,6 +183,7 @@ class _Maker:
             self._fetches,
             self._relay,
             self._kept,
+            self._scans,
         )
 
     def _virtual(self, address: Address, repository: Repository, wanted: RepositorySettings) -> VirtualSource:

@@ -5,11 +5,13 @@ The API's document is made from these types: a field's name is part of the contr
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
-from orbitalreg.model import Kind, Microseconds, StatusName
+from orbitalreg.model import Kind, Microseconds, ReportStatus, Severity, StatusName
 
 T = TypeVar("T")
+
+SeverityName = Literal["unknown", "negligible", "low", "medium", "high", "critical", "malicious"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -116,6 +118,37 @@ class WithheldSummary:
     until: datetime | None
 
 
+def severity_name(severity: Severity) -> SeverityName:
+    return cast(SeverityName, str(severity))
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSummary:
+    """What a scanner knew vulnerabilities by. `built_at` is null where that is not known."""
+
+    version: str
+    digest: str
+    built_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSummary:
+    """What one scanner said last of a file, in short. Only the silence of a report that is `ok` proves something.
+
+    `reason` says why, where the status is another. `by_name` where the file was not here: it was judged by its name and
+    version. `database` is null for a scanner that has none.
+    """
+
+    scanner: str
+    scanner_version: str
+    status: ReportStatus
+    reason: str | None
+    database: DatabaseSummary | None
+    scanned_at: datetime
+    by_name: bool
+    finding_count: int
+
+
 @dataclass(frozen=True, slots=True)
 class FileSummary:
     """A file. `downloads` are all ever counted, through whichever repository.
@@ -124,7 +157,7 @@ class FileSummary:
     `published_from`, which says where the token came from that it was published with, where that was had in exchange
     for another's: which project, job and commit, for example. `repository` is the
     one that holds it. `size` and `sha256` are null where an upstream does not tell them, until it was fetched once.
-    Where `withheld` is not null, the file is not offered.
+    Where `withheld` is not null, the file is not offered. `reports` are those of scanners, by their names.
     """
 
     id: str
@@ -140,6 +173,111 @@ class FileSummary:
     requirements: list[str]
     repository: str
     withheld: WithheldSummary | None
+    reports: list[ReportSummary]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedFinding:
+    """One thing that one scanner found in one package: the file's own, or one that is bundled in it at `location`.
+
+    `id` is the scanner's own, `aliases` other ids of the same vulnerability. `cvss` is a vector; `fixed_in` the
+    smallest version that is mended, `published_at` when the vulnerability became known, each null where not told.
+    """
+
+    id: str
+    aliases: list[str]
+    package: str
+    version: str
+    purl: str
+    location: str
+    is_bundled: bool
+    severity: SeverityName
+    cvss: str | None
+    fixed_in: str | None
+    title: str
+    links: list[str]
+    published_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportDetail(ReportSummary):
+    """A report with what it found. `packages_seen` are the package URLs that the scanner recognised.
+
+    `has_raw` says whether the tool's own output is kept.
+    """
+
+    packages_seen: list[str]
+    findings: list[ReportedFinding]
+    has_raw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileReports:
+    """What each scanner said last of a file. `sboms` are the formats of which there is a bill of materials."""
+
+    filename: str
+    version: str
+    sha256: str | None
+    reports: list[ReportDetail]
+    sboms: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class BundledSummary:
+    """A package that is bundled in files of another; `location` is the path of its metadata in them."""
+
+    package: str
+    version: str
+    purl: str
+    location: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingSummary:
+    """One vulnerability in the files of a version, whatever ids scanners have for it.
+
+    `id` is the best known of `ids`: CVE, else GHSA, else PYSEC; of what is malicious, the record that says so.
+    `severity` is the highest that a scanner gave, `by` has each scanner's own. `fixed_in` is a version that each
+    scanner which names one takes for mended. `files` are those that it was found in. `bundled` is the package that
+    has it, where it is not the version itself but something in its files.
+    """
+
+    id: str
+    ids: list[str]
+    severity: SeverityName
+    by: dict[str, SeverityName]
+    fixed_in: str | None
+    title: str
+    links: list[str]
+    published_at: datetime | None
+    files: list[str]
+    bundled: BundledSummary | None
+
+
+@dataclass(frozen=True, slots=True)
+class NotScanned:
+    """A file of which no scanner can say that nothing is known. `reports` say why: they failed, or there are none."""
+
+    filename: str
+    reports: list[ReportSummary]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFindings:
+    """What is known of the files of one version, the worst first: it is told of versions without a finding too.
+
+    Each of `file_count` files counts once: in `scanned_count`, in `outdated_count` (looked at by databases that are too
+    old alone, whose silence proves nothing), or in `not_scanned`. `version` is empty for files whose name tells none.
+    """
+
+    package: str
+    version: str
+    purl: str
+    file_count: int
+    scanned_count: int
+    outdated_count: int
+    not_scanned: list[NotScanned]
+    findings: list[FindingSummary]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ DOCS = TREE / "docs"
 INCLUDED = re.compile(r"^(```\w+(?: \w+=\S+)* from=(?P<path>\S+)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
-SIZES = ("max_upload", "max_page", "max_name_list")
+SIZES = ("max_upload", "max_page", "max_name_list", "memory_limit")
 DURATIONS = (
     "max_lifetime",
     "exchanged_lifetime",
@@ -40,6 +40,8 @@ DURATIONS = (
     "connect_timeout",
     "page_timeout",
     "min_age",
+    "time_limit",
+    "watch_interval",
 )
 PERIODS = [(86400, "d"), (3600, "h"), (60, "m"), (1, "s")]
 UNITS = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
@@ -101,6 +103,7 @@ FIELDS = {
     "version": "1.2",
     "filename": "my_pkg-1.2-py3-none-any.whl",
     "token": "$TOKEN_ID",
+    "scanner": "grype",
 }
 ELSEWHERE = {"exceptions": {"repository": "pypi-remote"}, "reservation": {"package": "old-pkg"}}
 """What an example is about where that of the others would be refused; by the end of the path."""
@@ -138,7 +141,9 @@ def routes() -> str:
 
 def _operation(path: str, method: str, told: dict[str, Any]) -> str:
     status, answer = next((status, answer) for status, answer in told["responses"].items() if status.startswith("2"))
-    shape = answer["content"]["application/json"]["schema"].get("$ref", "/a JSON object").rpartition("/")[2]
+    schema = answer["content"].get("application/json", {}).get("schema")
+    kept = " or ".join(f"`{media_type}`" for media_type in answer["content"])
+    shape = kept if schema is None else schema.get("$ref", "/a JSON object").rpartition("/")[2]
     queries = [f"`{name}`" for name in _names(told["parameters"], "query")]
     body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {}).get("$ref")
     takes = [f"Body: {_shape(body)}." if body else "", f"Query: {', '.join(queries)}." if queries else ""]
@@ -193,7 +198,7 @@ def _shape(reference: str) -> str:
     name = reference.rpartition("/")[2]
     if name.endswith(PART):
         return f"a part of a list of {_shape(name.removesuffix(PART))}"
-    return name if " " in name else f"[{name}](#{name.lower()})"
+    return name if " " in name or "`" in name else f"[{name}](#{name.lower()})"
 
 
 def _kind(schema: dict[str, Any]) -> str:
@@ -238,6 +243,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "storage": lambda: settings_table(config.StorageSettings),
     "grants": lambda: settings_table(config.GrantSettings),
     "tokens": lambda: settings_table(config.TokenSettings),
+    "scanning": lambda: settings_table(config.ScanningSettings),
     "project": lambda: settings_table(config.ProjectSettings),
     "repository": lambda: settings_table(config.RepositorySettings),
     "local": lambda: settings_table(config.RepositorySettings, (Kind.LOCAL,)),

@@ -3,7 +3,20 @@
 import click
 
 from orbitalreg import __version__
-from orbitalreg.cli import accounts, audit, grants, packages, policies, serve, setup, sources, tokens, worker
+from orbitalreg.cli import (
+    accounts,
+    audit,
+    findings,
+    grants,
+    new_plugin,
+    packages,
+    policies,
+    serve,
+    setup,
+    sources,
+    tokens,
+    worker,
+)
 from orbitalreg.cli.extensions import ExtensibleGroup
 
 
@@ -19,6 +32,7 @@ for command in (
     setup.check,
     setup.doctor,
     setup.plugins,
+    new_plugin.new_plugin,
     tokens.token,
     accounts.user,
     accounts.service,
@@ -33,6 +47,7 @@ for command in (
     sources.allow,
     sources.release_name,
     sources.downloads,
+    findings.findings,
     audit.audit,
     policies.policy,
     worker.worker,

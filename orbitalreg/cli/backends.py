@@ -12,8 +12,8 @@ from orbitalreg.cli.doubts import doubts, warn
 from orbitalreg.delegation import rotate_any, summary
 from orbitalreg.granting import granted, grants_listed
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.inventory import Inventory, inventory_of
-from orbitalreg.model import Address, File, Grant, Repository, Status
+from orbitalreg.inventory import FIRST, Inventory, inventory_of
+from orbitalreg.model import Address, File, Grant, Repository, Severity, Status
 from orbitalreg.sources.explaining import explain
 from orbitalreg.sources.opening import allow
 from orbitalreg.summaries import (
@@ -26,13 +26,18 @@ from orbitalreg.summaries import (
     PackageDetail,
     PackageSummary,
     Release,
+    SeverityName,
     StatusSummary,
     TokenDownloads,
     TokenSecret,
     TokenSummary,
+    VersionFindings,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_PART = 100
+"""As many versions' findings are read at a time."""
 
 
 class Backend(Protocol):
@@ -43,6 +48,14 @@ class Backend(Protocol):
     def package(self, address: Address, package: str) -> PackageDetail: ...
 
     def files(self, address: Address, package: str, version: str | None = None) -> Iterable[FileSummary]: ...
+
+    def findings(
+        self,
+        address: Address,
+        package: str | None = None,
+        version: str | None = None,
+        severity: SeverityName = "unknown",
+    ) -> Iterable[VersionFindings]: ...
 
     def yank(self, address: Address, package: str, version: str, reason: str = "") -> Change: ...
 
@@ -92,6 +105,26 @@ class Local:
         _, adapter = self._place(address)
         normal = None if version is None else adapter.normalize_version(version)
         return self._inventory(address).files(adapter.normalize(package), normal)
+
+    def findings(
+        self,
+        address: Address,
+        package: str | None = None,
+        version: str | None = None,
+        severity: SeverityName = "unknown",
+    ) -> Iterator[VersionFindings]:
+        _, adapter = self._place(address)
+        inventory, at_least = self._inventory(address), Severity.parse(severity)
+        if package is None:
+            after = FIRST
+            while some := inventory.all_findings(after, _PART, at_least):
+                yield from some
+                after = (some[-1].package, some[-1].version)
+        elif version is None:
+            yield from inventory.findings(adapter.normalize(package), at_least=at_least)
+        else:
+            normal = adapter.normalize_version(version)
+            yield inventory.version_findings(adapter.normalize(package), normal, at_least)
 
     def yank(self, address: Address, package: str, version: str, reason: str = "") -> Change:
         repository, name, number = self._version(address, package, version)

@@ -111,7 +111,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, nothing: str) -
 
 def to_the_second(at: datetime | None) -> str | None:
     """A time for people and programs, UTC."""
-    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if at is None else f"{at.replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 def moment(at: Microseconds | None) -> str | None:

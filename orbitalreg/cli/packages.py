@@ -1,12 +1,20 @@
 """`orbitalreg packages`, `show`, `yank`, `unyank`, `delete` and `status`."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
 
 from orbitalreg.cli.backends import Backend, backend, server_option
-from orbitalreg.cli.common import config_option, json_option, print_json, print_rows, to_the_second, unicode_text
+from orbitalreg.cli.common import (
+    config_option,
+    json_option,
+    plain_json,
+    print_json,
+    print_rows,
+    to_the_second,
+    unicode_text,
+)
 from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.model import Address, Status, StatusName
 from orbitalreg.summaries import Change, FileSummary, PackageDetail, WithheldSummary
@@ -26,6 +34,23 @@ class Named:
         if self.version is None:
             raise InvalidName(f"which version of {self.package}? write {self.address}/{self.package}==VERSION")
         return self.version
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What `PROJECT/REPO[/NAME[==VERSION]]` says, as it is written."""
+
+    address: Address
+    package: str | None
+    version: str | None
+
+
+def parse_place(text: str) -> Place:
+    """Raises `InvalidName`."""
+    if text.count("/") < 2 and "==" not in text:
+        return Place(Address.parse(text), None, None)
+    named = parse_package(text)
+    return Place(named.address, named.package, named.version)
 
 
 def parse_package(text: str) -> Named:
@@ -86,9 +111,14 @@ def show(package: str, config_file: str | None, server: str | None, as_json: boo
         keys.append("from")
     if any(file.withheld for file in chosen):
         keys.append("withheld")
+    if any(file.reports for file in chosen):
+        keys.append("scanned")
     if any(file.published_from for file in chosen):
         keys.append("published from")
-    rows = [{**row, "published from": _told(row["published_from"])} for row in shown["files"]]
+    rows = [
+        {**row, "published from": _told(row["published_from"]), "scanned": _scanned(row["reports"])}
+        for row in shown["files"]
+    ]
     print_rows([{key: row[key] for key in keys} for row in rows], False, "no such version is here")
 
 
@@ -116,7 +146,13 @@ def _file_row(file: FileSummary) -> dict[str, Any]:
         "requirements": file.requirements,
         "from": file.repository,
         "withheld": file.withheld and holding(file.withheld),
+        "reports": [plain_json(asdict(report)) for report in file.reports],
     }
+
+
+def _scanned(reports: list[dict[str, Any]]) -> str:
+    """Each scanner and the status of its report."""
+    return ", ".join(f"{report['scanner']} {report['status']}" for report in reports)
 
 
 def _told(origin: dict[str, str] | None) -> str | None:

@@ -8,6 +8,7 @@ from orbitalreg.config.loading import DEFAULT_FILE, ENVIRONMENT, find_file, from
 from orbitalreg.config.people import GrantSettings, TokenSettings
 from orbitalreg.config.policies import PolicyExceptionSettings, PolicySettings
 from orbitalreg.config.repositories import DEFAULT_PROJECT, ProjectSettings, RepositorySettings, keys_by_kind
+from orbitalreg.config.scanning import ScanningSettings
 from orbitalreg.config.settings import DataSettings, ServerSettings, Settings, StorageSettings
 from orbitalreg.config.values import Network, parse_duration, parse_listen, parse_network, parse_size, within
 from orbitalreg.config.webhooks import WebhookSettings
@@ -23,6 +24,7 @@ __all__ = [
     "PolicySettings",
     "ProjectSettings",
     "RepositorySettings",
+    "ScanningSettings",
     "ServerSettings",
     "Settings",
     "StorageSettings",

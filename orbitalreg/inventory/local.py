@@ -1,6 +1,6 @@
 """The inventory of a local repository: rows, asked for by their keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from orbitalreg.catalog import Catalog, downloads, files, versions
 from orbitalreg.errors import NotFound
@@ -14,13 +14,21 @@ from orbitalreg.summaries import Downloads, FileSummary, PackageDetail, PackageS
 class LocalInventory(Inventory):
     """`Inventory` over the catalog."""
 
-    def __init__(self, catalog: Catalog, source: LocalSource, adapter: FormatAdapter) -> None:
-        super().__init__(catalog, adapter)
+    def __init__(
+        self, catalog: Catalog, source: LocalSource, adapter: FormatAdapter, blind: Collection[str] = ()
+    ) -> None:
+        super().__init__(catalog, adapter, source.repository.address, blind)
         self._source = source
 
     @property
     def holders(self) -> Mapping[str, Address]:
         return {self._source.repository.id: self._source.repository.address}
+
+    def names(self, after: str = "", limit: int = EVERYTHING) -> list[str]:
+        return [row.name for row in self._source.packages_after(after, limit)]
+
+    def held(self, package: str) -> Sequence[File]:
+        return self._source.listing(package).files
 
     def packages(self, after: str = "", limit: int = EVERYTHING) -> list[PackageSummary]:
         rows = self._source.packages_after(after, limit)
@@ -81,6 +89,7 @@ class LocalInventory(Inventory):
     def _files(self, chosen: Sequence[File]) -> list[FileSummary]:
         db, ids = self._catalog.read(), [file.id for file in chosen]
         counts, publishers = downloads.of_files(db, ids), files.publishers(db, ids)
+        said = self._report_summaries(chosen)
         return [
             FileSummary(
                 file.id,
@@ -96,6 +105,7 @@ class LocalInventory(Inventory):
                 list(file.requirements),
                 str(self._source.repository.address),
                 None,
+                said[file.id],
             )
             for file in chosen
         ]

@@ -1,7 +1,7 @@
 """The inventory of a remote or virtual repository: what its source shows, and what that says it withholds."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -42,8 +42,10 @@ class _Package:
 class ShownInventory(Inventory):
     """`Inventory` over a source, and the catalog for what the source does not tell."""
 
-    def __init__(self, catalog: Catalog, source: GovernedSource, adapter: FormatAdapter) -> None:
-        super().__init__(catalog, adapter)
+    def __init__(
+        self, catalog: Catalog, source: GovernedSource, adapter: FormatAdapter, blind: Collection[str] = ()
+    ) -> None:
+        super().__init__(catalog, adapter, source.repository.address, blind)
         self._source = source
         raw = source.raw
         leaves = [leaf.repository for leaf in (raw.leaves if isinstance(raw, VirtualSource) else [raw])]
@@ -53,6 +55,15 @@ class ShownInventory(Inventory):
     @property
     def holders(self) -> Mapping[str, Address]:
         return self._holders
+
+    def names(self, after: str = "", limit: int = EVERYTHING) -> list[str]:
+        with asking_nobody():
+            names = self._source.names()
+        place = bisect_right(names, after)
+        return list(names[place : place + limit])
+
+    def held(self, package: str) -> Sequence[File]:
+        return self._package(package).files
 
     def packages(self, after: str = "", limit: int = EVERYTHING) -> list[PackageSummary]:
         found: list[PackageSummary] = []
@@ -166,6 +177,7 @@ class ShownInventory(Inventory):
         db = self._catalog.read()
         counts = downloads.of_files(db, [file.id for file in chosen])
         publishers = files.publishers(db, [file.id for file in chosen if file.holder in self._local])
+        said = self._report_summaries(chosen)
         return [
             FileSummary(
                 file.id,
@@ -181,6 +193,7 @@ class ShownInventory(Inventory):
                 list(file.requirements),
                 str(self._holders[file.holder]),
                 _withheld(file, shown.withheld.get(file.filename)),
+                said[file.id],
             )
             for file in chosen
         ]

@@ -7,21 +7,17 @@ from orbitalreg.catalog import Catalog, reports
 from orbitalreg.model import Listing, Report
 
 
-class NameJudge(Protocol):
+class Judging(Protocol):
     """Has versions judged by scanners that need no more than names. Thread-safe."""
 
     def ensure(self, format_name: str, package: str, versions: Sequence[str]) -> None:
-        """See to it that each of these versions, in normal form, has a report by the database that is current now.
-
-        Quick where they have one. Writes those that are missing or of another database, and raises nothing: a fault
-        is a report that says so.
-        """
+        """As `NameJudge.ensure`: see to it that each of these versions, in normal form, has a report."""
 
 
 class KnownReports:
     """Thread-safe. Every call sees every commit before it."""
 
-    def __init__(self, catalog: Catalog, judging: NameJudge | None = None, names: Collection[str] = ()) -> None:
+    def __init__(self, catalog: Catalog, judging: Judging | None = None, names: Collection[str] = ()) -> None:
         """`names` are the scanners that `judging` asks: what others once said of mere versions does not count."""
         self._catalog = catalog
         self._judging = judging if names else None

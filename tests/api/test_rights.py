@@ -8,6 +8,7 @@ from orbitalreg.model import Right, now
 from orbitalreg.web.api import routes
 from orbitalreg.web.auth import Access
 
+from ..reported import CLEAN, put
 from .conftest import BALL, ROOT, TOYS
 
 CALLERS = (
@@ -70,12 +71,14 @@ MATRIX: list[tuple[str, str, Any, set[str], set[str]]] = [
     ("DELETE", f"{ROOT}/projects/acme/tokens/{{spare}}", None, {"admin"}, SEES_PROJECT),
     ("GET", TOYS, None, SEES_TOYS, SEES_TOYS),
     ("GET", f"{TOYS}/packages", None, SEES_TOYS, SEES_TOYS),
+    ("GET", f"{TOYS}/findings", None, SEES_TOYS, SEES_TOYS),
     ("GET", BALL, None, SEES, SEES),
     ("GET", f"{BALL}/downloads", None, SEES, SEES),
     ("GET", f"{BALL}/downloads/tokens", None, KEEPS, SEES),
     ("POST", f"{BALL}/exceptions", ALLOWED, KEEPS, SEES),
     ("GET", f"{BALL}/explanation", None, SEES, SEES),
     ("GET", f"{BALL}/files", None, SEES, SEES),
+    ("GET", f"{BALL}/findings", None, SEES, SEES),
     ("DELETE", f"{BALL}/reservation", None, KEEPS, SEES),
     ("GET", f"{BALL}/versions", None, SEES, SEES),
     ("GET", f"{BALL}/versions/1", None, SEES, SEES),
@@ -83,6 +86,10 @@ MATRIX: list[tuple[str, str, Any, set[str], set[str]]] = [
     ("GET", f"{BALL}/versions/1/files", None, SEES, SEES),
     ("GET", f"{BALL}/versions/1/files/ball@1.toy", None, SEES, SEES),
     ("GET", f"{BALL}/versions/1/files/ball@1.toy/downloads", None, SEES, SEES),
+    ("GET", f"{BALL}/versions/1/files/ball@1.toy/reports", None, SEES, SEES),
+    ("GET", f"{BALL}/versions/1/files/ball@1.toy/reports/grype/raw", None, SEES, SEES),
+    ("GET", f"{BALL}/versions/1/files/ball@1.toy/sbom", None, SEES, SEES),
+    ("GET", f"{BALL}/versions/1/findings", None, SEES, SEES),
     ("PUT", f"{BALL}/status", {"status": "deprecated"}, KEEPS, SEES),
     ("POST", f"{BALL}/versions/1/yank", {}, KEEPS, SEES),
     ("DELETE", f"{BALL}/versions/1/yank", None, KEEPS, SEES),
@@ -112,6 +119,7 @@ def test_everybody_may_do_what_their_grants_say(
         for filename in ("ball@1.toy", "ball@2.toy", "kite@1.toy"):
             site.registry.catalog.read().execute("DELETE FROM deleted_file")
             assert site.put(filename).status_code == 200
+        put(site.registry, "acme/toys", "ball@1.toy", CLEAN, raw=b"{}", documents={"cyclonedx": b"{}"})
         spare = site.token("acme/toys:read", name="spare")[6:14]
         answer = api(method, path.format(spare=spare), body, tokens_of(site)[who])
         seen[who] = answer.status_code // 100 * 100 if answer.status_code < 300 else answer.status_code
@@ -127,7 +135,7 @@ def test_everybody_may_do_what_their_grants_say(
 def test_the_matrix_has_every_route(registry: Any) -> None:
     def pattern(path: str) -> str:
         known = {"acme": "{project}", "toys": "{repository}", "ball": "{package}", "1": "{version}", "2": "{version}"}
-        known |= {"ball@1.toy": "{filename}", "ball@2.toy": "{filename}", "{spare}": "{token}"}
+        known |= {"ball@1.toy": "{filename}", "ball@2.toy": "{filename}", "{spare}": "{token}", "grype": "{scanner}"}
         return "/".join(known.get(part, part) for part in path.partition("?")[0].split("/"))
 
     stated = {(method, template) for template, resource in routes(registry) for method in resource.rights}

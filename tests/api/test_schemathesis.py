@@ -19,6 +19,7 @@ from orbitalreg.errors import NotFound
 from orbitalreg.model import Actor, Address, Grant, Status
 
 from ..conftest import CONFIGURATION, ServerProcess
+from ..reported import BLANK, HIGH, SAME, put
 from .conftest import ROOT
 
 schemathesis = pytest.importorskip("schemathesis")
@@ -48,6 +49,7 @@ KNOWN = {
     "package": ["ball", "Kite", "absent"],
     "version": ["1", "2"],
     "filename": FILES,
+    "scanner": ["grype", "absent"],
 }
 
 
@@ -67,6 +69,9 @@ class Running:
                     client.set_status(Address("acme", "toys"), package, Status())
             for filename in FILES:
                 self._put(filename)
+            documents = {"cyclonedx": b"{}", "spdx": b"{}"}
+            put(self.registry, "acme/toys", "ball@1.toy", HIGH, SAME, raw=b"{}", documents=documents)
+            put(self.registry, "acme/toys", "ball@2.toy", BLANK)
             return client.create_token("spare", [Grant.parse("acme/toys:read")]).id
 
     def _put(self, filename: str) -> None:

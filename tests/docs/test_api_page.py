@@ -13,6 +13,11 @@ import pytest
 from archives_corpus import make_wheel
 from harness import CONFIG, Registry
 from pages import TREE
+from reported import finding, put, report
+
+from orbitalreg import config
+from orbitalreg.assembly import assemble
+from orbitalreg.model import Severity
 
 PAGE = (TREE / "docs" / "reference" / "api.md").read_text("utf-8")
 OPERATION = re.compile(r"^### `([A-Z]+) (\S+)`\n\n(.*?)\n\n```bash\n(.*?)```", re.DOTALL | re.MULTILINE)
@@ -39,6 +44,17 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         running.token = running.new_token("docs", "acme:admin")
         yield running
         assert running.faults() == []
+
+
+def scanned(registry: Registry) -> None:
+    """The wheel has a report, with what a tool put out and a bill of materials."""
+    found = finding("CVE-2020-1", "my-pkg", "1.2", severity=Severity.HIGH)
+    beside = assemble(config.load(registry.config))
+    try:
+        put(beside, "acme/internal", WHEEL[0], report("grype", found), raw=b"{}", documents={"cyclonedx": b"{}"})
+    finally:
+        beside.close()
+        beside.catalog.close()
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +92,8 @@ def test_every_status_that_the_document_names_is_explained(document: Any) -> Non
 def test_every_example_runs(example: tuple[str, str, str, str], registry: Registry, tmp_path: Path) -> None:
     _, _, _, command = example
     assert registry.upload(*WHEEL).status == 200
+    if example[1].endswith(("/raw", "/sbom")):
+        scanned(registry)
     if "reservation" in example[1]:
         assert registry.upload(*make_wheel("old-pkg", "1.0")).status == 200
         registry.cli("delete", "acme/internal/old-pkg==1.0", "--yes")

@@ -16,6 +16,7 @@ from archives_corpus import make_wheel
 from conformance_site import BOUNDARY, encode, form
 from falcon import testing
 from outside import Outside
+from reported import put, report
 
 from orbitalreg import config
 from orbitalreg.assembly import Registry, assemble
@@ -238,6 +239,7 @@ class Site:
             package=HELD if row.route.endswith("/reservation") else PACKAGE,
             version=VERSION,
             filename=FILENAME,
+            scanner="grype",
             token=self.spare(row, caller, kind, text),
         )
         headers = {} if text is None else {"Authorization": f"Bearer {text}"}
@@ -339,8 +341,14 @@ class Site:
         repository = self.registry.repository(_address("internal" if kind != "open" else "open"))
         package = delete or PACKAGE
         self.publish(str(repository.address), package)
+        if not delete:
+            self.report(str(repository.address))
         if delete:
             self.registry.curator.delete(repository, package, VERSION, None, ACTOR)
+
+    def report(self, address: str) -> None:
+        """A scanner has looked at the file."""
+        put(self.registry, address, FILENAME, report("grype"), raw=b"{}", documents={"cyclonedx": b"{}"})
 
     def publish(self, address: str, package: str) -> None:
         filename, wheel = (FILENAME, WHEEL) if package == PACKAGE else make_wheel(package, VERSION)
@@ -385,6 +393,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         registry.accounts.create_token("somebody", None, [Grant.parse("acme/side:read")], None, ACTOR)
         for kind in KINDS:
             made.restock(kind)
+        made.report("acme/pypi-remote")
         yield made
         registry.close()
         registry.catalog.close()

@@ -5,6 +5,7 @@ from orbitalreg.web.api.audit import Audit
 from orbitalreg.web.api.document import PATH, Document
 from orbitalreg.web.api.downloads import DownloadsByToken, PackageDownloads
 from orbitalreg.web.api.files import FileItem, Files
+from orbitalreg.web.api.findings import PackageFindings, RepositoryFindings, VersionFindingsItem
 from orbitalreg.web.api.grants import Me, ProjectGrantList
 from orbitalreg.web.api.packages import (
     PackageExceptions,
@@ -15,6 +16,7 @@ from orbitalreg.web.api.packages import (
     PackageStatus,
 )
 from orbitalreg.web.api.projects import ProjectItem, Projects
+from orbitalreg.web.api.reports import RawReport, Reports, Sbom
 from orbitalreg.web.api.repositories import Repositories, RepositoryItem
 from orbitalreg.web.api.resource import ApiResource
 from orbitalreg.web.api.tokens import ProjectTokenItem, ProjectTokenList, TokenItem, TokenRotation, Tokens
@@ -39,6 +41,7 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
         (f"{_PROJECT}/tokens/{{token}}", ProjectTokenItem(registry)),
         (f"{_PROJECT}/repositories", Repositories(registry)),
         (_REPOSITORY, RepositoryItem(registry)),
+        (f"{_REPOSITORY}/findings", RepositoryFindings(registry)),
         (f"{_REPOSITORY}/packages", Packages(registry)),
         (_PACKAGE, PackageItem(registry)),
         (f"{_PACKAGE}/status", PackageStatus(registry)),
@@ -47,14 +50,19 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
         (f"{_PACKAGE}/exceptions", PackageExceptions(registry)),
         (f"{_PACKAGE}/explanation", PackageExplanation(registry)),
         (f"{_PACKAGE}/files", Files(registry)),
+        (f"{_PACKAGE}/findings", PackageFindings(registry)),
         (f"{_PACKAGE}/reservation", PackageReservation(registry)),
         (f"{_PACKAGE}/versions", Versions(registry)),
         (_VERSION, VersionItem(registry)),
         (f"{_VERSION}/yank", VersionYank(registry)),
         (f"{_VERSION}/downloads", PackageDownloads(registry)),
         (f"{_VERSION}/files", Files(registry)),
+        (f"{_VERSION}/findings", VersionFindingsItem(registry)),
         (_FILE, FileItem(registry)),
         (f"{_FILE}/downloads", PackageDownloads(registry)),
+        (f"{_FILE}/reports", Reports(registry)),
+        (f"{_FILE}/reports/{{scanner}}/raw", RawReport(registry)),
+        (f"{_FILE}/sbom", Sbom(registry)),
         ("/api/v1/me", Me(registry)),
         ("/api/v1/tokens", Tokens(registry)),
         (_TOKEN, TokenItem(registry)),

@@ -27,6 +27,7 @@ FIELDS = {
     "version": "A version, in any spelling that its format allows.",
     "filename": "A file's name.",
     "token": "A token's id, never its text.",
+    "scanner": "A scanner's name.",
 }
 _FACETS = ("yank", "rotate", "status", "downloads/tokens", "exceptions", "explanation", "reservation")
 """What is no thing of its own but something about the one before it."""
@@ -185,7 +186,9 @@ def _responses(template: str, stated: Operation, components: _Components) -> dic
     if stated.body is not None:
         refusals.add(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     problem = {PROBLEM_JSON: {"schema": components.refer(Problem, "serialization")}}
-    answer: dict[str, Any] = {JSON: {"schema": components.refer(stated.answer, "serialization")}}
+    answer: dict[str, Any] = {media_type: {"schema": {}} for media_type in stated.media_types}
+    if not answer:
+        answer = {JSON: {"schema": components.refer(stated.answer, "serialization")}}
     if stated.lines:
         answer[LINES] = {"schema": {"type": "string"}}
     return {

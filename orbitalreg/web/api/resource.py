@@ -3,14 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, TypeVar, get_args
+from typing import Any, BinaryIO, TypeVar, get_args
 from urllib.parse import urlencode
 
 import falcon
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from orbitalreg.assembly import Registry
-from orbitalreg.errors import InvalidName, Malformed, TooLarge
+from orbitalreg.catalog import files
+from orbitalreg.errors import InvalidName, Malformed, NotFound, StorageFailed, TooLarge
 from orbitalreg.inventory import Inventory, inventory_of
 from orbitalreg.model import Address, Identity, Repository, Right
 from orbitalreg.serving.limits import ASK_ABOVE
@@ -39,6 +40,19 @@ class NoQuery(Sent):
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Bytes as they are kept, which an operation answers in place of JSON: for a program or to be saved, never shown.
+
+    `stream` is closed when they are sent.
+    """
+
+    stream: BinaryIO
+    size: int
+    media_type: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One method on one address: what the gate asks for, the document says, and the handler is called with.
 
@@ -57,6 +71,8 @@ class Operation:
     action: str | None
     """What the audit log calls it: every change has one."""
     lines: bool
+    media_types: tuple[str, ...]
+    """Of the `Kept` that it answers."""
 
     @property
     def summary(self) -> str:
@@ -74,14 +90,17 @@ def operation(
     status: HTTPStatus = HTTPStatus.OK,
     action: str | None = None,
     lines: bool = False,
+    media_types: tuple[str, ...] = (),
 ) -> Callable[[H], H]:
     """Marks the method of a resource that serves `method`; its docstring is what the document says of it.
 
-    With `lines` a list is also told as JSON lines, to those who ask for them.
+    With `lines` a list is also told as JSON lines, to those who ask for them. With `media_types` the answer is a
+    `Kept` of one of them.
     """
 
     def mark(handler: H) -> H:
-        stated = Operation(method, right, handler, answer, TypeAdapter(answer), query, body, status, action, lines)
+        adapter: TypeAdapter[Any] = TypeAdapter(Any if media_types else answer)
+        stated = Operation(method, right, handler, answer, adapter, query, body, status, action, lines, media_types)
         handler.operation = stated  # type: ignore[attr-defined]
         return handler
 
@@ -117,6 +136,8 @@ class ApiResource:
         with asking_once():
             told = wanted.handler(self, req, **fields)
         resp.status = wanted.status
+        if isinstance(told, Kept):
+            return _send_kept(req, resp, told)
         if wanted.lines and _wants_lines(req):
             return _send_lines(req, resp, wanted, told)
         send(resp, wanted.adapter.dump_json(told))
@@ -155,6 +176,16 @@ class RepositoryResource(ApiResource):
         adapter = self._registry.formats[repository.format]
         return inventory_of(self._registry.catalog, self._registry.sources.governed[repository.address], adapter)
 
+    def _kept(self, sha256: str, media_type: str, filename: str) -> Kept:
+        """A blob that the catalog names. Raises `StorageFailed`."""
+        blob = files.blob(self._registry.catalog.read(), sha256)
+        try:
+            stream = self._registry.store.open(blob.key if blob else "")
+        except (NotFound, InvalidName) as error:  # what was kept is here: its absence is no answer but a loss
+            raise StorageFailed(f"the bytes of {filename} are missing from the store") from error
+        assert blob is not None, "no store holds what has no key"
+        return Kept(stream, blob.size, media_type, filename)
+
 
 def repositories_of(registry: Registry, project: str) -> tuple[Repository, ...]:
     """The configured repositories of a project, by name."""
@@ -174,6 +205,17 @@ def send(resp: falcon.Response, body: bytes) -> None:
     resp.set_header("Cache-Control", "private, no-store")
     resp.set_header("X-Content-Type-Options", "nosniff")
     resp.data = body
+
+
+def _send_kept(req: falcon.Request, resp: falcon.Response, told: Kept) -> None:
+    send(resp, b"")
+    resp.content_type = told.media_type
+    resp.downloadable_as = told.filename
+    resp.content_length = told.size
+    if req.method == "HEAD":
+        return told.stream.close()
+    resp.data = None
+    resp.stream = told.stream
 
 
 def _wants_lines(req: falcon.Request) -> bool:

@@ -88,4 +88,3 @@ e==v1.0-rc1 --no-binary e
         Locked("d", "1.0", frozenset([A, B]), "line 3"),
         Locked("e", "1.0rc1", place="line 6"),
     ]
-

@@ -1,0 +1,217 @@
+"""`orbitalreg findings`: what scanners found, and whether that lets a build go on."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import click
+
+from orbitalreg.cli.backends import backend, server_option
+from orbitalreg.cli.common import config_option, json_option, plain_json, print_json, print_rows
+from orbitalreg.cli.packages import parse_place
+from orbitalreg.cli.sarif import sarif
+from orbitalreg.cli.vex import vex
+from orbitalreg.errors import plain
+from orbitalreg.model import Address, Severity
+from orbitalreg.summaries import FindingSummary, NotScanned, VersionFindings, severity_name
+
+TITLE = 60
+"""So much of a title is in a table."""
+
+_SEVERITIES = click.Choice([str(severity) for severity in Severity])
+
+
+@dataclass(slots=True)
+class Tally:
+    """What went by: how much was scanned, and what was as bad as a build may not have it."""
+
+    limit: Severity | None
+    files: int = 0
+    scanned: int = 0
+    outdated: int = 0
+    missing: int = 0
+    why: Counter[str] = field(default_factory=Counter)
+    """How many files were not scanned for which reasons."""
+    met: int = 0
+    worst: tuple[Severity, str] = (Severity.UNKNOWN, "")
+
+    def counted(self, versions: Iterable[VersionFindings]) -> Iterator[VersionFindings]:
+        """The same, counted."""
+        for version in versions:
+            self.files += version.file_count
+            self.scanned += version.scanned_count
+            self.outdated += version.outdated_count
+            self.missing += len(version.not_scanned)
+            self.why.update(map(_why, version.not_scanned))
+            for finding in version.findings:
+                self._weigh(version, finding)
+            yield version
+
+    def _weigh(self, version: VersionFindings, finding: FindingSummary) -> None:
+        severity = Severity.parse(finding.severity)
+        if self.limit is not None and severity >= self.limit:
+            self.met += 1
+            if not self.worst[1] or severity > self.worst[0]:
+                self.worst = severity, f"{finding.id} ({severity}) in {version.package} {version.version}"
+
+
+@click.command()
+@click.argument("place", metavar="PROJECT/REPO[/NAME[==VERSION]]")
+@click.option("--severity", type=_SEVERITIES, default="unknown", help="Only findings that are at least so bad.")
+@click.option("--fail-on", type=_SEVERITIES, help="Exit 1 where a finding is at least so bad.")
+@click.option("--fail-unscanned", is_flag=True, help="Exit 1 where no scanner has looked at a file.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "sarif", "vex"]),
+    help="What to print: SARIF 2.1.0 and VEX (CycloneDX 1.6) are for other programs.",
+)
+@config_option
+@server_option
+@json_option
+def findings(
+    place: str,
+    severity: str,
+    fail_on: str | None,
+    fail_unscanned: bool,
+    form: str | None,
+    config_file: str | None,
+    server: str | None,
+    as_json: bool,
+) -> None:
+    """What scanners found in a repository, a package or a version, and how many files none has looked at.
+
+    One line for each vulnerability, whatever ids it has: who saw it, the highest severity, and the version that is
+    mended.
+    """
+    named = parse_place(place)
+    if as_json and form not in (None, "json"):
+        raise click.UsageError(f"--json and --format {form} are two things: give one of them")
+    shown, limit = Severity.parse(severity), Severity.parse(fail_on) if fail_on else None
+    form = "json" if as_json else form or "table"
+    asked = min(shown, limit) if limit is not None else shown
+    tally = Tally(limit)
+    with backend(config_file, server) as registry:
+        told = registry.findings(named.address, named.package, named.version, severity_name(asked))
+        counted = tally.counted(_with_progress(told, form))
+        PRINTERS[form](named.address, (_at_least(shown, version) for version in counted), tally)
+    _judge(tally, fail_unscanned)
+
+
+def _at_least(shown: Severity, version: VersionFindings) -> VersionFindings:
+    return replace(version, findings=[one for one in version.findings if Severity.parse(one.severity) >= shown])
+
+
+def _with_progress(versions: Iterable[VersionFindings], form: str) -> Iterator[VersionFindings]:
+    """On a terminal, how far it has come; not in the midst of what is printed meanwhile."""
+    if not sys.stderr.isatty() or (form == "json" and sys.stdout.isatty()):
+        yield from versions
+        return
+    with click.progressbar(versions, label="versions", show_pos=True, file=sys.stderr) as shown:
+        yield from shown
+
+
+def _judge(tally: Tally, fail_unscanned: bool) -> None:
+    """Raises `Exit` with 1 for what the caller does not accept."""
+    reasons = []
+    if tally.met:
+        verb = "findings are" if tally.met > 1 else "finding is"
+        reasons.append(f"{tally.met} {verb} {tally.limit} or worse; the worst: {tally.worst[1]}")
+    if fail_unscanned and tally.missing:
+        reasons.append(f"{_count(tally.missing, 'file')} not scanned by any scanner")
+    if reasons:
+        click.echo(plain(f"orbitalreg: {'; '.join(reasons)}"), err=True)
+        raise click.exceptions.Exit(1)
+
+
+def print_table(address: Address, versions: Iterable[VersionFindings], tally: Tally) -> None:
+    """The worst first, and below what it is worth."""
+    found = [(version.package, version.version, one) for version in versions for one in version.findings]
+    found.sort(key=lambda row: (-Severity.parse(row[2].severity), row[0], row[1], row[2].id))
+    rows = [_row(*row) for row in found]
+    for key in ("bundled", "fixed in", "title"):
+        if not any(row[key] for row in rows):
+            for row in rows:
+                del row[key]
+    if rows:
+        print_rows(rows, False, "")
+        click.echo()
+    elif not tally.files:
+        return click.echo(f"{address} has no such file", err=True)
+    counts = Counter(one.severity for *_, one in found)
+    told = ", ".join(f"{counts[severity_name(one)]} {one}" for one in reversed(Severity) if counts[severity_name(one)])
+    click.echo(f"{_count(len(rows), 'finding')} in {_count(tally.files, 'file')}" + (f": {told}" if told else ""))
+    if tally.outdated:
+        click.echo(f"{_count(tally.outdated, 'file')} scanned with too old a database: its silence proves nothing")
+    if tally.missing:
+        click.echo(f"{_count(tally.missing, 'file')} not scanned by any scanner")
+        for reason, count in sorted(tally.why.items()):
+            click.echo(f"  {count}: {_visible(reason)}")
+
+
+def print_findings(address: Address, versions: Iterable[VersionFindings], tally: Tally) -> None:
+    """One JSON object, printed as it comes."""
+    click.echo(f'{{\n"repository": {json.dumps(str(address))},\n"findings": [', nl=False)
+    between, missing = "\n", []
+    for version in versions:
+        place = {"package": version.package, "version": version.version, "purl": version.purl}
+        for finding in version.findings:
+            click.echo(between + json.dumps(plain_json({**place, **asdict(finding)})), nl=False)
+            between = ",\n"
+        missing += [plain_json({**place, **asdict(file)}) for file in version.not_scanned]
+    rest = {
+        "files": tally.files,
+        "scanned": tally.scanned,
+        "outdated": tally.outdated,
+        "not_scanned": missing,
+    }
+    click.echo("\n],\n" + json.dumps(rest, indent=2)[2:])
+
+
+Printer = Callable[[Address, Iterable[VersionFindings], Tally], None]
+PRINTERS: Mapping[str, Printer] = {
+    "table": print_table,
+    "json": print_findings,
+    "sarif": lambda address, versions, tally: print_json(sarif(address, versions)),
+    "vex": lambda address, versions, tally: print_json(vex(address, versions)),
+}
+
+
+def _row(package: str, version: str, finding: FindingSummary) -> dict[str, Any]:
+    bundled = finding.bundled
+    row = {
+        "severity": finding.severity,
+        "id": finding.id,
+        "package": package,
+        "version": version,
+        "bundled": f"{bundled.package} {bundled.version}" if bundled else "",
+        "fixed in": finding.fixed_in or "",
+        "seen by": seen_by(finding),
+        "title": finding.title if len(finding.title) <= TITLE else f"{finding.title[: TITLE - 3]}...",
+    }
+    return {key: _visible(value) for key, value in row.items()}
+
+
+def seen_by(finding: FindingSummary) -> str:
+    """The scanners, each with its own severity where that is another than the highest."""
+    return ", ".join(
+        scanner if severity == finding.severity else f"{scanner} ({severity})"
+        for scanner, severity in finding.by.items()
+    )
+
+
+def _why(file: NotScanned) -> str:
+    said = [f"{one.scanner} {one.status}" + (f" ({one.reason})" if one.reason else "") for one in file.reports]
+    return "; ".join(said) or "no scanner has a report"
+
+
+def _visible(text: str) -> str:
+    """What others wrote, without what would steer a terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count or 'no'} {noun}" + ("" if count == 1 else "s")

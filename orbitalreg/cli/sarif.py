@@ -1,0 +1,126 @@
+"""Findings as SARIF 2.1.0 (OASIS), for code hosts that show such results."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from orbitalreg import __version__
+from orbitalreg.model import Address, Severity
+from orbitalreg.summaries import FindingSummary, VersionFindings
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+LEVELS = {
+    Severity.UNKNOWN: "warning",
+    Severity.NEGLIGIBLE: "note",
+    Severity.LOW: "note",
+    Severity.MEDIUM: "warning",
+    Severity.HIGH: "error",
+    Severity.CRITICAL: "error",
+    Severity.MALICIOUS: "error",
+}
+SCORES = {
+    Severity.NEGLIGIBLE: "0.1",
+    Severity.LOW: "2.0",
+    Severity.MEDIUM: "5.5",
+    Severity.HIGH: "8.0",
+    Severity.CRITICAL: "9.5",
+    Severity.MALICIOUS: "10.0",
+}
+"""What code hosts sort by (`security-severity`), as a CVSS score would be; what nobody rated has none."""
+
+
+def sarif(address: Address, versions: Iterable[VersionFindings]) -> dict[str, Any]:
+    """One run: a rule for each vulnerability, a result for each version that has it, warnings of what none scanned."""
+    rules: dict[str, dict[str, Any]] = {}
+    places: dict[str, int] = {}
+    worst: dict[str, Severity] = {}
+    results, warnings = [], []
+    for version in versions:
+        for finding in version.findings:
+            severity = Severity.parse(finding.severity)
+            rules.setdefault(finding.id, _rule(finding))
+            place = places.setdefault(finding.id, len(places))
+            worst[finding.id] = max(severity, worst.get(finding.id, severity))
+            results.append(_result(address, version, finding, place))
+        if version.not_scanned:
+            warnings.append(_warning(version))
+    for name, rule in rules.items():
+        if worst[name] in SCORES:
+            rule["properties"]["security-severity"] = SCORES[worst[name]]
+    driver = {"name": "OrbitalReg", "version": __version__, "rules": list(rules.values())}
+    run = {
+        "tool": {"driver": driver},
+        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": warnings}],
+        "results": results,
+    }
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _rule(finding: FindingSummary) -> dict[str, Any]:
+    pages = [link for link in finding.links if is_web(link)]
+    return {
+        "id": finding.id,
+        "shortDescription": {"text": finding.title or finding.id},
+        "fullDescription": {"text": f"{finding.title or finding.id} ({', '.join(finding.ids)})"},
+        **({"helpUri": pages[0]} if pages else {}),
+        "properties": {"tags": ["security", *finding.ids]},
+    }
+
+
+def _result(address: Address, version: VersionFindings, finding: FindingSummary, place: int) -> dict[str, Any]:
+    return {
+        "ruleId": finding.id,
+        "ruleIndex": place,
+        "level": LEVELS[Severity.parse(finding.severity)],
+        "message": {"text": message(version, finding)},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": quote(f"{address}/{version.package}/{filename}")},
+                    "region": {"startLine": 1},
+                },
+                "logicalLocations": [{"fullyQualifiedName": _subject(version, finding), "kind": "module"}],
+            }
+            for filename in finding.files
+        ],
+        "partialFingerprints": {"vulnerability/v1": _fingerprint(address, version, finding)},
+    }
+
+
+def message(version: VersionFindings, finding: FindingSummary) -> str:
+    """For people, in a sentence or two."""
+    what = f"{version.package} {version.version}"
+    if finding.bundled:
+        what = f"{finding.bundled.package} {finding.bundled.version}, bundled in {what},"
+    title = f": {finding.title.rstrip('.')}" if finding.title else ""
+    mended = f" Fixed in {finding.fixed_in}." if finding.fixed_in else ""
+    return f"{what} has {finding.id} ({finding.severity}){title}.{mended} Seen by {', '.join(finding.by)}."
+
+
+def is_web(link: str) -> bool:
+    """Whether it is an address that a person can open."""
+    try:
+        parts = urlsplit(link)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and link.isascii() and " " not in link
+
+
+def _subject(version: VersionFindings, finding: FindingSummary) -> str:
+    purl = finding.bundled.purl if finding.bundled else version.purl
+    return purl or f"{version.package} {version.version}"
+
+
+def _fingerprint(address: Address, version: VersionFindings, finding: FindingSummary) -> str:
+    """The same from run to run, so that a code host knows what it has shown."""
+    place = finding.bundled.location if finding.bundled else ""
+    text = "\n".join([str(address), version.package, version.version, finding.id, _subject(version, finding), place])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _warning(version: VersionFindings) -> dict[str, Any]:
+    names = ", ".join(file.filename for file in version.not_scanned)
+    text = f"{version.package} {version.version}: not scanned by any scanner: {names}"
+    return {"level": "warning", "message": {"text": text}}

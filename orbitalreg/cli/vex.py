@@ -1,0 +1,97 @@
+"""Findings as a VEX document (CycloneDX 1.6, ECMA-424): what is affected, before anybody has judged it."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from orbitalreg import __version__
+from orbitalreg.cli.common import to_the_second
+from orbitalreg.cli.sarif import is_web
+from orbitalreg.model import Address, Severity
+from orbitalreg.summaries import FindingSummary, VersionFindings
+
+SEVERITIES = {Severity.NEGLIGIBLE: "info", Severity.MALICIOUS: "critical"}
+"""Those that CycloneDX calls otherwise."""
+
+SOURCES = {
+    "CVE-": ("NVD", "https://nvd.nist.gov/vuln/detail/"),
+    "GHSA-": ("GitHub", "https://github.com/advisories/"),
+    "": ("OSV", "https://osv.dev/vulnerability/"),
+}
+"""Where a record is, by how its id begins."""
+
+
+def vex(address: Address, versions: Iterable[VersionFindings]) -> dict[str, Any]:
+    """Every state is `in_triage`. Files that no scanner has looked at are properties of the document."""
+    components: dict[str, dict[str, Any]] = {}
+    found, missing = [], []
+    for version in versions:
+        for finding in version.findings:
+            component = _component(version, finding)
+            components[component["bom-ref"]] = component
+            found.append(_vulnerability(version, finding, component))
+        missing += [f"{version.package} {version.version}: {file.filename}" for file in version.not_scanned]
+    metadata: dict[str, Any] = {
+        "timestamp": to_the_second(datetime.now(UTC)),
+        "tools": {"components": [{"type": "application", "name": "orbitalreg", "version": __version__}]},
+        "component": {"type": "application", "bom-ref": str(address), "name": str(address)},
+    }
+    if missing:
+        metadata["properties"] = [{"name": "orbitalreg:not_scanned", "value": text} for text in missing]
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid4()}",
+        "version": 1,
+        "metadata": metadata,
+        "components": list(components.values()),
+        "vulnerabilities": found,
+    }
+
+
+def _component(version: VersionFindings, finding: FindingSummary) -> dict[str, Any]:
+    """What has it. Of something bundled the reference names the place too."""
+    bundled = finding.bundled
+    named = bundled or version
+    own = version.purl or f"{version.package}@{version.version}"
+    component = {
+        "type": "library",
+        "bom-ref": f"{own}#{bundled.location}#{bundled.package}@{bundled.version}" if bundled else own,
+        "name": named.package,
+        "version": named.version,
+    }
+    return {**component, "purl": named.purl} if named.purl else component
+
+
+def _vulnerability(version: VersionFindings, finding: FindingSummary, component: dict[str, Any]) -> dict[str, Any]:
+    told = {
+        "bom-ref": f"{component['bom-ref']}#{finding.id}",
+        "id": finding.id,
+        "source": _source(finding.id),
+        "references": [{"id": name, "source": _source(name)} for name in finding.ids if name != finding.id],
+        "ratings": [
+            {"source": {"name": scanner}, "severity": _severity(Severity.parse(severity)), "method": "other"}
+            for scanner, severity in finding.by.items()
+        ],
+        "description": finding.title,
+        "recommendation": f"Upgrade {component['name']} to {finding.fixed_in}" if finding.fixed_in else "",
+        "advisories": [{"url": link} for link in finding.links if is_web(link)],
+        "published": to_the_second(finding.published_at),
+        "analysis": {"state": "in_triage"},
+        "affects": [
+            {"ref": component["bom-ref"], "versions": [{"version": component["version"], "status": "affected"}]}
+        ],
+    }
+    return {key: value for key, value in told.items() if value}
+
+
+def _source(name: str) -> dict[str, str]:
+    source, address = next(found for prefix, found in SOURCES.items() if name.startswith(prefix))
+    url = f"{address}{name}"
+    return {"name": source, "url": url} if is_web(url) else {"name": source}
+
+
+def _severity(severity: Severity) -> str:
+    return SEVERITIES.get(severity, str(severity))

@@ -1,0 +1,152 @@
+"""What scanners know of what a repository holds: reports on files, and findings by version."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlite_utils import Database
+
+from orbitalreg.catalog import reports
+from orbitalreg.findings import Vulnerability, order_of, vulnerabilities_of
+from orbitalreg.interfaces import FormatAdapter
+from orbitalreg.model import File, Finding, Report, ReportStatus, Severity
+from orbitalreg.summaries import (
+    BundledSummary,
+    DatabaseSummary,
+    FindingSummary,
+    NotScanned,
+    ReportDetail,
+    ReportedFinding,
+    ReportSummary,
+    VersionFindings,
+    at,
+    at_or_none,
+    severity_name,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A report on a file; `by_name` where the scanner judged the name and version alone."""
+
+    report: Report
+    by_name: bool = False
+
+
+def said_of(db: Database, format_name: str, files: Sequence[File]) -> dict[str, list[Said]]:
+    """By the id of each of these files: its own reports, and those by name of scanners that have none on it."""
+    own = reports.of_files(db, [file.id for file in files])
+    by_name = {package: reports.listed(db, format_name, package) for package in {file.package for file in files}}
+    found = {}
+    for file in files:
+        said = [Said(report) for report in own.get(file.id, ())]
+        known = {one.report.scanner for one in said}
+        listed = by_name[file.package].get(file.version, ())
+        said += [Said(report, by_name=True) for report in listed if report.scanner not in known]
+        found[file.id] = sorted(said, key=lambda one: one.report.scanner)
+    return found
+
+
+def by_version(adapter: FormatAdapter, files: Iterable[File]) -> dict[str, list[File]]:
+    """The files by their version, which is spelt as the least of its spellings; empty for those that tell none."""
+    found: dict[Any, list[File]] = {}
+    for file in files:
+        found.setdefault(adapter.version_key(file.version) if file.version else None, []).append(file)
+    return {min(file.version for file in some): some for some in found.values()}
+
+
+def version_findings(
+    adapter: FormatAdapter,
+    package: str,
+    version: str,
+    said: Mapping[str, Sequence[Said]],
+    at_least: Severity = Severity.UNKNOWN,
+    blind: Collection[str] = (),
+) -> VersionFindings:
+    """Of the files of one version, by filename. Findings below `at_least` are left out.
+
+    `blind` are scanners that look for nothing wrong, such as those that make bills of materials: theirs is no silence.
+    """
+    found = vulnerabilities_of(
+        {filename: [one.report for one in some] for filename, some in said.items()}, order_of(adapter)
+    )
+    statuses = {
+        filename: {one.report.status for one in some if one.report.scanner not in blind}
+        for filename, some in said.items()
+    }
+    scanned = {filename for filename, some in statuses.items() if ReportStatus.OK in some}
+    outdated = {filename for filename, some in statuses.items() if ReportStatus.DB_STALE in some} - scanned
+    missing = sorted(said.keys() - scanned - outdated)
+    return VersionFindings(
+        package,
+        version,
+        adapter.component(package, version).purl if version else "",
+        len(said),
+        len(scanned),
+        len(outdated),
+        [NotScanned(filename, [summary(one) for one in said[filename]]) for filename in missing],
+        [_finding(one) for one in found if one.severity >= at_least],
+    )
+
+
+def summary(said: Said) -> ReportSummary:
+    return ReportSummary(**_summed_up(said))
+
+
+def detail(said: Said, has_raw: bool) -> ReportDetail:
+    report = said.report
+    return ReportDetail(
+        **_summed_up(said),
+        packages_seen=list(report.packages_seen),
+        findings=[_reported(one) for one in report.findings],
+        has_raw=has_raw,
+    )
+
+
+def _summed_up(said: Said) -> dict[str, Any]:
+    """The fields of a `ReportSummary`."""
+    report, database = said.report, said.report.database
+    return {
+        "scanner": report.scanner,
+        "scanner_version": report.scanner_version,
+        "status": report.status,
+        "reason": report.reason,
+        "database": database and DatabaseSummary(database.version, database.digest, at_or_none(database.built_at)),
+        "scanned_at": at(report.scanned_at),
+        "by_name": said.by_name,
+        "finding_count": len(report.findings),
+    }
+
+
+def _reported(one: Finding) -> ReportedFinding:
+    return ReportedFinding(
+        one.id,
+        list(one.aliases),
+        one.package,
+        one.version,
+        one.purl,
+        one.location,
+        one.is_bundled,
+        severity_name(one.severity),
+        one.cvss,
+        one.fixed_in,
+        one.title,
+        list(one.links),
+        at_or_none(one.published_at),
+    )
+
+
+def _finding(one: Vulnerability) -> FindingSummary:
+    bundled = BundledSummary(one.package, one.version, one.purl, "".join(one.locations)) if one.is_bundled else None
+    return FindingSummary(
+        one.id,
+        list(one.ids),
+        severity_name(one.severity),
+        {scanner: severity_name(severity) for scanner, severity in one.by.items()},
+        one.fixed_in,
+        one.title,
+        list(one.links),
+        at_or_none(one.published_at),
+        list(one.files),
+        bundled,
+    )
