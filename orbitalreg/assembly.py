@@ -23,6 +23,8 @@ from orbitalreg.model import Address, Kind, Repository, now
 from orbitalreg.plugins import Plugins
 from orbitalreg.publishing import Curator, Desk
 from orbitalreg.rights import Rights
+from orbitalreg.scanning.queue import ScanQueue
+from orbitalreg.scanning.scans import Scanning
 from orbitalreg.sourcing import Sources, make_sources, pattern_problems, upstream_problems
 from orbitalreg.usage import UsageRecorder
 from orbitalreg.webhooks import Webhooks, subscribers
@@ -46,12 +48,13 @@ class Registry:
     exchangers: Mapping[str, TokenExchanger]
     refusals: Refusals
     webhooks: Webhooks
+    scanning: Scanning
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """What runs the jobs, by their kinds."""
         chain = Handler(Chainer(self.catalog, self.webhooks.hand_out), attempts=None, longest_delay=60, at_start=True)
-        return {CHAIN: chain, **self.webhooks.handlers}
+        return {CHAIN: chain, **self.webhooks.handlers, **self.scanning.handlers}
 
     def repository(self, address: Address) -> Repository:
         """The configured repository. Raises `NotFound`."""
@@ -77,6 +80,7 @@ class Registry:
         self.usage.stop()
         self.refusals.stop()
         self.webhooks.close()
+        self.scanning.close()
         self.sources.close()
         self.desk.inspector.close()
 
@@ -122,6 +126,7 @@ def check_plugins(settings: Settings) -> Plugins:
     subscribers(settings)
     surroundings.authenticators(settings, plugins)
     surroundings.exchangers(settings, plugins)
+    surroundings.scanners(settings, plugins)
     return plugins
 
 
@@ -134,7 +139,8 @@ def assemble(settings: Settings) -> Registry:
     catalog = Catalog(settings.data.path)
     with catalog.write() as db:
         configured = _reconcile(db, settings)
-    sources = make_sources(settings, plugins.formats, configured, catalog, store)
+    scanning = Scanning(settings, plugins, surroundings.scanners(settings, plugins), catalog, store)
+    sources = make_sources(settings, plugins.formats, configured, catalog, store, scanning.queue)
     exchangers = surroundings.exchangers(settings, plugins)
     rights = Rights.of_settings(settings, exchangers)
     return Registry(
@@ -144,7 +150,7 @@ def assemble(settings: Settings) -> Registry:
         catalog,
         store,
         Accounts(catalog, rights, settings.tokens.max_lifetime),
-        _desk(settings, catalog, store, sources),
+        _desk(settings, catalog, store, sources, scanning.queue),
         Curator(catalog),
         UsageRecorder(catalog),
         sources,
@@ -152,12 +158,13 @@ def assemble(settings: Settings) -> Registry:
         exchangers,
         Refusals(catalog),
         Webhooks(catalog, subscribers(settings)),
+        scanning,
     )
 
 
-def _desk(settings: Settings, catalog: Catalog, store: BlobStore, sources: Sources) -> Desk:
+def _desk(settings: Settings, catalog: Catalog, store: BlobStore, sources: Sources, scans: ScanQueue) -> Desk:
     places = Semaphore(max(1, settings.server.threads * 3 // 4))
-    return Desk(catalog, store, Inspector(), settings.server.max_upload, places, sources.siblings)
+    return Desk(catalog, store, Inspector(), settings.server.max_upload, places, sources.siblings, scans)
 
 
 def _make_folder(data: Path) -> None:

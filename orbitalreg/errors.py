@@ -119,12 +119,16 @@ class Unreachable(OrbitalError):
 class UpstreamFailed(Unreachable):
     """A server that this registry asks on behalf of its callers did not give what was asked for.
 
-    `retry_after` are the seconds after which asking again makes sense, where they are known. A text that names a
+    `retry_after` are the seconds after which asking again makes sense, where they are known. `status` is that of an
+    answer that was not expected, None where there was no answer, or none that can be used. A text that names a
     server, or says how this registry is known to it, has a `public` one beside it: in what way it failed.
     """
 
-    def __init__(self, text: str, retry_after: float | None = None, public: str | None = None) -> None:
+    def __init__(
+        self, text: str, retry_after: float | None = None, public: str | None = None, status: int | None = None
+    ) -> None:
         self.retry_after = retry_after
+        self.status = status
         self._public = None if public is None else plain(public)
         super().__init__(text)
 
@@ -135,7 +139,7 @@ class UpstreamFailed(Unreachable):
     def about(self, subject: str) -> "UpstreamFailed":
         """The same failure, with what it is about ahead of it, unless that is named already."""
         text, public = (said if subject in said else f"{subject}: {said}" for said in (str(self), self.public))
-        return UpstreamFailed(text, self.retry_after, public)
+        return UpstreamFailed(text, self.retry_after, public, self.status)
 
 
 class ScannerFailed(OrbitalError):

@@ -1,4 +1,4 @@
-"""Runs an adapter's `inspect` in a child process with limits: what arrives is hostile until it is parsed.
+"""Runs an adapter's `inspect` and `stage` in a child process with limits: what arrives is hostile until it is parsed.
 
 A child serves one adapter, takes one file at a time, and is kept for the next one; it is killed when it exceeds its
 time, and dies by itself when it has been idle or its parent is gone. Requests and answers are JSON lines, so that
@@ -17,12 +17,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from orbitalreg.errors import OrbitalError, UploadRefused
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.model import Inspection
+from orbitalreg.model import Component, Inspection, Staged
 
 SECONDS = 5.0
 SECONDS_PER_BYTE = 1 / (32 << 20)  # more for large files: a second for each 32 MiB
@@ -48,13 +49,30 @@ class Inspector:
 
         Raises `UploadRefused`, also for what exceeds the limits, and `OrbitalError` where no child can be started.
         """
-        request = json.dumps([str(path), filename, dict(claims)]).encode() + b"\n"
+        answer = self._read(adapter, path, filename, {"do": "inspect", "claims": dict(claims)})
+        answer["documents"] = _bytes(answer["documents"])
+        return Inspection(**{**answer, "requirements": tuple(answer["requirements"])})
+
+    def stage(self, adapter: FormatAdapter, path: Path, filename: str, deep: bool) -> Staged:
+        """`adapter.stage` on the file. Raises as `inspect` does."""
+        answer = self._read(adapter, path, filename, {"do": "stage", "deep": deep})
+        components = tuple(Component(**{**told, "aliases": tuple(told["aliases"])}) for told in answer["components"])
+        return Staged(components, _bytes(answer["documents"]))
+
+    def _read(self, adapter: FormatAdapter, path: Path, filename: str, request: Mapping[str, Any]) -> Any:
+        """Raises `UploadRefused`, `OrbitalError`."""
+        line = json.dumps({"path": str(path), "filename": filename, **request}).encode() + b"\n"
         patience = self._seconds + path.stat().st_size * SECONDS_PER_BYTE
         with self._slots:
-            answer = self._ask(_target(adapter), request, patience)
+            answer = self._ask(_target(adapter), line, patience)
         if answer is None:
             raise UploadRefused(f"{filename}: reading it takes more time or memory than is allowed")
-        return _inspection(answer, filename)
+        if "refused" in answer:
+            raise UploadRefused(answer["refused"])
+        if "fault" in answer:
+            logger.error("reading %r failed: %s", filename, answer["fault"])
+            raise UploadRefused(f"{filename}: could not be read; the server's log says more")
+        return answer
 
     def close(self) -> None:
         """End the idle children; ones at work end with their file."""
@@ -148,14 +166,8 @@ def _target(adapter: FormatAdapter) -> str:
     return f"{type(adapter).__module__}:{type(adapter).__qualname__}"
 
 
-def _inspection(answer: Any, filename: str) -> Inspection:
-    if "refused" in answer:
-        raise UploadRefused(answer["refused"])
-    if "fault" in answer:
-        logger.error("inspecting %r failed: %s", filename, answer["fault"])
-        raise UploadRefused(f"{filename}: could not be read; the server's log says more")
-    answer["documents"] = {kind: base64.b64decode(body) for kind, body in answer["documents"].items()}
-    return Inspection(**{**answer, "requirements": tuple(answer["requirements"])})
+def _bytes(documents: Mapping[str, str]) -> dict[str, bytes]:
+    return {kind: base64.b64decode(body) for kind, body in documents.items()}
 
 
 def main() -> None:
@@ -176,20 +188,21 @@ def main() -> None:
 
 
 def _answer(adapter: FormatAdapter, line: bytes) -> dict[str, Any]:
-    path, filename, claims = json.loads(line)
+    request = json.loads(line)
+    path, filename = Path(request["path"]), request["filename"]
     try:
-        found = adapter.inspect(Path(path), filename, claims)
+        if request["do"] == "inspect":
+            return _told(asdict(adapter.inspect(path, filename, request["claims"])))
+        return _told(asdict(adapter.stage(path, filename, request["deep"])))
     except UploadRefused as error:
         return {"refused": str(error)}
     except Exception as error:  # foreign code over hostile bytes: whatever comes is an answer, never the child's end
         return {"fault": f"{type(error).__name__}: {error}"}
-    return {
-        "package": found.package,
-        "version": found.version,
-        "attributes": found.attributes,
-        "requirements": list(found.requirements),
-        "documents": {kind: base64.b64encode(body).decode() for kind, body in found.documents.items()},
-    }
+
+
+def _told(found: dict[str, Any]) -> dict[str, Any]:
+    documents = found["documents"].items()
+    return {**found, "documents": {kind: base64.b64encode(body).decode() for kind, body in documents}}
 
 
 def _limit() -> None:

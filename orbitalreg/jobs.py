@@ -97,7 +97,8 @@ class Handler:
     `run` is called in a thread of its own, outside any transaction. What it raises is an attempt that failed: the next
     is put off by `delay` seconds, doubled each time up to `longest_delay`, and after `attempts` (None: never) the job
     is given up. `at_once` bounds how many run at a time in one process. With `at_start` there is one (unique) job when
-    a worker starts, so that nothing waits for the next event.
+    a worker starts, so that nothing waits for the next event. What is `apart` may take long, in processes of its own;
+    it takes none of the `THREADS` that other kinds share.
     """
 
     run: Callable[[Task], None]
@@ -106,6 +107,7 @@ class Handler:
     longest_delay: float = 3600.0
     at_once: int = 1
     at_start: bool = False
+    apart: bool = False
 
     def pause(self, attempt: int) -> float:
         """Seconds after this many attempts; a little by chance, so that what failed together does not stay so."""
@@ -186,9 +188,12 @@ class Worker:
     def _free_kinds(self) -> list[str]:
         with self._lock:
             counts = Counter(task.kind for task in self._running.values())
-        if counts.total() >= THREADS:
-            return []
-        return [kind for kind, handler in self._handlers.items() if counts[kind] < handler.at_once]
+        shared = sum(count for kind, count in counts.items() if not self._handlers[kind].apart)
+        return [
+            kind
+            for kind, handler in self._handlers.items()
+            if counts[kind] < handler.at_once and (handler.apart or shared < THREADS)
+        ]
 
     def _begin_one(self, kinds: list[str]) -> None:
         held = str(ULID())

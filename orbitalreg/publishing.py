@@ -33,6 +33,7 @@ from orbitalreg.model import (
     Status,
     now,
 )
+from orbitalreg.scanning.queue import ScanQueue
 
 PLACE_SECONDS = 1.0
 
@@ -73,6 +74,7 @@ class Desk:
     places: Semaphore
     """As many as may publish at a time: below the number of threads, so that uploads never starve reads."""
     watch: NameWatch = field(default_factory=NoWatch)
+    scans: ScanQueue = field(default_factory=ScanQueue)
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -224,6 +226,7 @@ class LocalPublisher:
         package = repositories.ensure_package(db, self._repository.id, found.package)
         files.insert(db, self._repository.id, package.id, file, self._actor.name, self._actor.origin)
         files.insert_documents(db, file.id, documents)
+        self._desk.scans.add(db, file.id)
         repositories.package_changed(db, package.id, +1)
         target = f"{self._repository.address}/{found.package}=={found.version}"
         detail: dict[str, Any] = {"filename": file.filename, "sha256": sha256}

@@ -10,6 +10,7 @@ from orbitalreg.config import RepositorySettings, Settings
 from orbitalreg.errors import ConfigError, InvalidName, UpstreamFailed
 from orbitalreg.interfaces import BlobStore, FormatAdapter, Source, Upstreams
 from orbitalreg.model import Address, Kind, Repository
+from orbitalreg.scanning.queue import ScanQueue
 from orbitalreg.sources import GovernedSource, LocalSource, RawSource
 from orbitalreg.sources.fetching import Fetches
 from orbitalreg.sources.governed import Governance
@@ -53,9 +54,10 @@ def make_sources(
     repositories: Mapping[Address, Repository],
     catalog: Catalog,
     store: BlobStore,
+    scans: ScanQueue,
 ) -> Sources:
     """The settings were found good by `upstream_problems`. Raises `ConfigError` where a password's file is gone."""
-    return _Maker(settings, formats, repositories, catalog, store).sources()
+    return _Maker(settings, formats, repositories, catalog, store, scans).sources()
 
 
 class _Maker:
@@ -68,7 +70,9 @@ class _Maker:
         repositories: Mapping[Address, Repository],
         catalog: Catalog,
         store: BlobStore,
+        scans: ScanQueue,
     ) -> None:
+        self._scans = scans
         self._settings = settings
         self._wanted = dict(settings.repositories())
         self._formats = formats
@@ -155,6 +159,7 @@ class _Maker:
             self._fetches,
             self._relay,
             self._kept,
+            self._scans,
         )
 
     def _virtual(self, address: Address, repository: Repository, wanted: RepositorySettings) -> VirtualSource:

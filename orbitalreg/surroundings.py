@@ -1,16 +1,25 @@
-"""Makes the instances of plugins that know callers or bring commands, and what each is handed."""
+"""Makes the instances of plugins that know callers, look at files or bring commands, and what each is handed."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from orbitalreg import upstream
 from orbitalreg.config import Settings
 from orbitalreg.errors import ConfigError, InvalidName, PluginError, UpstreamFailed
-from orbitalreg.interfaces import Authenticator, Commands, HttpClient, Surroundings, TokenExchanger
+from orbitalreg.interfaces import (
+    Authenticator,
+    Commands,
+    Download,
+    HttpClient,
+    Scanner,
+    Surroundings,
+    TokenExchanger,
+)
+from orbitalreg.model import valid_name
 from orbitalreg.plugins import Brought, Plugins
 
-T = TypeVar("T", Authenticator, TokenExchanger, Commands)
+T = TypeVar("T", Authenticator, TokenExchanger, Commands, Scanner)
 
 
 class ServerClient:
@@ -23,8 +32,34 @@ class ServerClient:
     def get(self, url: str, *, max_bytes: int, accept: str = "*/*") -> bytes:
         answer = self._client.fetch(self._server, url, max_bytes=max_bytes, accept=accept)
         if answer.status != 200:
-            raise UpstreamFailed(f"{self._server.origin} answered {answer.status}")
+            raise UpstreamFailed(f"{self._server.origin} answered {answer.status}", status=answer.status)
         return answer.body
+
+    def post(self, url: str, body: bytes, *, max_bytes: int, content_type: str = "application/json") -> bytes:
+        return self._client.ask(self._server, url, body, max_bytes=max_bytes, content_type=content_type).body
+
+    def download(
+        self,
+        url: str,
+        into: BinaryIO,
+        *,
+        max_bytes: int,
+        etag: str | None = None,
+        told: Callable[[int, int | None], None] = lambda received, length: None,
+    ) -> Download:
+        with self._client.stream(self._server, url, etag=etag) as stream:
+            if stream.status == 304:
+                return Download(False, etag=etag)
+            if stream.status != 200:
+                raise UpstreamFailed(f"{self._server.origin} answered {stream.status}", status=stream.status)
+            received = 0
+            for piece in stream:
+                received += len(piece)
+                if received > max_bytes:
+                    raise UpstreamFailed(f"{self._server.origin} sent more than {max_bytes} bytes")
+                into.write(piece)
+                told(received, stream.length)
+            return Download(True, received, stream.etag)
 
 
 def client_of(server: str, ca_bundle: Path | None = None) -> HttpClient:
@@ -55,6 +90,16 @@ def exchangers(settings: Settings, plugins: Plugins) -> Mapping[str, TokenExchan
 def commands(settings: Settings, plugins: Plugins) -> Mapping[str, Commands]:
     """By name, in the order of the names. Raises `ConfigError`, `PluginError`."""
     return _instances(settings, plugins.commands)
+
+
+def scanners(settings: Settings, plugins: Plugins) -> Mapping[str, Scanner]:
+    """By name, in the order of the names. Raises `ConfigError`, `PluginError`."""
+    for name, brought in plugins.scanners.items():
+        try:
+            valid_name(name, "name of a scanner")
+        except InvalidName as error:
+            raise PluginError(f"plugin {brought.plugin!r}: {error}") from error
+    return _instances(settings, plugins.scanners)
 
 
 def _instances(settings: Settings, brought: Mapping[str, Brought[T]]) -> dict[str, T]:

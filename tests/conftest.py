@@ -147,6 +147,7 @@ def make_site(tmp_path: Path, inspector: Inspector) -> Iterator[Callable[..., Si
         registry.usage.stop()
         registry.refusals.stop()
         registry.webhooks.close()
+        registry.scanning.close()
         registry.sources.close()
 
 

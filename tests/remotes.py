@@ -20,6 +20,7 @@ from orbitalreg.config import RepositorySettings
 from orbitalreg.errors import UploadRefused, UpstreamFailed
 from orbitalreg.interfaces import Answer
 from orbitalreg.model import Address, File, Kind, RemoteFile, RemotePage, Repository, Status, StatusName
+from orbitalreg.scanning.queue import ScanQueue
 from orbitalreg.sources.fetching import Fetches
 from orbitalreg.sources.kept import Kept
 from orbitalreg.sources.patterns import Patterns
@@ -102,6 +103,7 @@ class Bench:
     server: ScriptedUpstream
     settings: dict[str, Any] = field(default_factory=dict)
     private: Sequence[str] = ()
+    scanners: Sequence[str] = ()
     upstreams: Telling = field(default_factory=Telling)
     turns: Turns = field(default_factory=lambda: Turns(threading.Semaphore(64)))
 
@@ -138,6 +140,7 @@ class Bench:
             self.fetches[-1],
             self.counts,
             Kept(1000),
+            ScanQueue(self.scanners),
         )
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ DOCS = TREE / "docs"
 INCLUDED = re.compile(r"^(```\w+(?: \w+=\S+)* from=(?P<path>\S+)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
-SIZES = ("max_upload", "max_page", "max_name_list")
+SIZES = ("max_upload", "max_page", "max_name_list", "memory_limit")
 DURATIONS = (
     "max_lifetime",
     "exchanged_lifetime",
@@ -40,6 +40,8 @@ DURATIONS = (
     "connect_timeout",
     "page_timeout",
     "min_age",
+    "time_limit",
+    "watch_interval",
 )
 PERIODS = [(86400, "d"), (3600, "h"), (60, "m"), (1, "s")]
 UNITS = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
@@ -241,6 +243,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "storage": lambda: settings_table(config.StorageSettings),
     "grants": lambda: settings_table(config.GrantSettings),
     "tokens": lambda: settings_table(config.TokenSettings),
+    "scanning": lambda: settings_table(config.ScanningSettings),
     "project": lambda: settings_table(config.ProjectSettings),
     "repository": lambda: settings_table(config.RepositorySettings),
     "local": lambda: settings_table(config.RepositorySettings, (Kind.LOCAL,)),

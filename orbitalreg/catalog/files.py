@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
+from orbitalreg.catalog import reports
 from orbitalreg.catalog.accounts import as_json
 from orbitalreg.model import File, Microseconds, now
 
@@ -136,8 +137,9 @@ def document(db: Database, file_id: str, kind: str) -> bytes | None:
 
 
 def delete(db: Database, repository_id: str, file: File) -> None:
-    """Writes: the file and its documents go, its name stays known. The blob's row stays for garbage collection."""
+    """Writes: the file, its documents and reports go, its name stays known. The blob's row stays for collection."""
     db.execute("DELETE FROM file WHERE id = ?", (file.id,))
+    reports.drop(db, [file.id])
     db.execute(
         "INSERT INTO deleted_file (repository_id, filename, sha256, deleted_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (repository_id, filename) DO UPDATE SET sha256 = excluded.sha256,"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 from ulid import ULID
 
+from orbitalreg.catalog import reports
 from orbitalreg.catalog.files import BlobRow, PreparedDocument
 from orbitalreg.catalog.repositories import PACKAGE, PackageRow, package_row
 from orbitalreg.model import File, Microseconds, RemoteFile, now
@@ -267,8 +268,9 @@ def drop_documents(db: Database, of: Iterable[tuple[str, str]]) -> None:
 
 
 def drop_cached(db: Database, file_ids: Collection[str]) -> None:
-    """Writes: the rows of files that are offered no more. Their blobs' rows stay for garbage collection."""
+    """Writes: the rows of files that are offered no more, and of reports on them. Blobs' rows stay for collection."""
     db.conn.executemany("DELETE FROM file WHERE id = ?", [(file_id,) for file_id in file_ids])
+    reports.drop(db, file_ids)
 
 
 def put_recall(db: Database, repository_id: str, file: File, reason: str) -> bool:

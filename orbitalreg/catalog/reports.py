@@ -3,7 +3,7 @@
 Each change raises the revision of the package's reports, so that what was made of them can be kept.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
@@ -50,17 +50,33 @@ def put(
     """Writes the scanner's latest report on the file, with the digests of blobs that are there; call `changed` too."""
     digest = report.database.digest if report.database else ""
     db.execute(
-        "INSERT INTO report (file_id, scanner, status, database_digest, scanned_at, body, raw_sha256)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file_id, scanner) DO UPDATE SET status = excluded.status,"
-        " database_digest = excluded.database_digest, scanned_at = excluded.scanned_at, body = excluded.body,"
-        " raw_sha256 = excluded.raw_sha256",
-        (file_id, report.scanner, str(report.status), digest, report.scanned_at, _text(report), raw_sha256),
+        "INSERT INTO report (file_id, scanner, status, database_digest, scanner_version, scanned_at, body, raw_sha256)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file_id, scanner) DO UPDATE SET status = excluded.status,"
+        " database_digest = excluded.database_digest, scanner_version = excluded.scanner_version,"
+        " scanned_at = excluded.scanned_at, body = excluded.body, raw_sha256 = excluded.raw_sha256",
+        (
+            file_id,
+            report.scanner,
+            str(report.status),
+            digest,
+            report.scanner_version,
+            report.scanned_at,
+            _text(report),
+            raw_sha256,
+        ),
     )
     db.execute("DELETE FROM report_document WHERE file_id = ? AND scanner = ?", (file_id, report.scanner))
     db.conn.executemany(
         "INSERT INTO report_document (file_id, scanner, kind, sha256) VALUES (?, ?, ?, ?)",
         [(file_id, report.scanner, kind, sha256) for kind, sha256 in (documents or {}).items()],
     )
+
+
+def drop(db: Database, file_ids: Iterable[str]) -> None:
+    """Writes: what was said of files that are there no more. Raw output and documents stay for garbage collection."""
+    ids = [(file_id,) for file_id in file_ids]
+    for table in ("report", "report_document"):
+        db.conn.executemany(f"DELETE FROM {table} WHERE file_id = ?", ids)
 
 
 def of_files(db: Database, file_ids: Sequence[str]) -> dict[str, tuple[Report, ...]]:

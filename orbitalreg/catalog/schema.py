@@ -296,6 +296,7 @@ CREATE TABLE report (
     scanner TEXT NOT NULL,
     status TEXT NOT NULL,
     database_digest TEXT NOT NULL,
+    scanner_version TEXT NOT NULL,
     scanned_at BIGINT NOT NULL,
     body TEXT NOT NULL,
     raw_sha256 TEXT REFERENCES blob (sha256),

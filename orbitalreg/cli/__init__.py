@@ -3,7 +3,19 @@
 import click
 
 from orbitalreg import __version__
-from orbitalreg.cli import accounts, audit, findings, grants, packages, serve, setup, sources, tokens, worker
+from orbitalreg.cli import (
+    accounts,
+    audit,
+    findings,
+    grants,
+    new_plugin,
+    packages,
+    serve,
+    setup,
+    sources,
+    tokens,
+    worker,
+)
 from orbitalreg.cli.extensions import ExtensibleGroup
 
 
@@ -19,6 +31,7 @@ for command in (
     setup.check,
     setup.doctor,
     setup.plugins,
+    new_plugin.new_plugin,
     tokens.token,
     accounts.user,
     accounts.service,

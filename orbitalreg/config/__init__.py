@@ -7,6 +7,7 @@ A new table is a class in `settings` (or a module beside it), a field of `Settin
 from orbitalreg.config.loading import DEFAULT_FILE, ENVIRONMENT, find_file, from_dict, load
 from orbitalreg.config.people import GrantSettings, TokenSettings
 from orbitalreg.config.repositories import DEFAULT_PROJECT, ProjectSettings, RepositorySettings, keys_by_kind
+from orbitalreg.config.scanning import ScanningSettings
 from orbitalreg.config.settings import DataSettings, ServerSettings, Settings, StorageSettings
 from orbitalreg.config.values import Network, parse_duration, parse_listen, parse_network, parse_size, within
 from orbitalreg.config.webhooks import WebhookSettings
@@ -20,6 +21,7 @@ __all__ = [
     "Network",
     "ProjectSettings",
     "RepositorySettings",
+    "ScanningSettings",
     "ServerSettings",
     "Settings",
     "StorageSettings",

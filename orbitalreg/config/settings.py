@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from orbitalreg.config.people import GrantSettings, TokenSettings
 from orbitalreg.config.repositories import ProjectSettings, RepositorySettings, repository_path
+from orbitalreg.config.scanning import ScanningSettings
 from orbitalreg.config.values import Listen, NameKey, Network, PublicUrl, Size, Table
 from orbitalreg.config.webhooks import WebhookSettings
 from orbitalreg.model import Address
@@ -65,6 +66,7 @@ class Settings(Table):
     grants: tuple[GrantSettings, ...] = Field((), strict=False, description="Who may do what.")
     tokens: TokenSettings = TokenSettings()
     webhooks: tuple[WebhookSettings, ...] = Field((), strict=False, description="Who is told of changes.")
+    scanning: ScanningSettings = ScanningSettings()
     plugins: dict[str, dict[str, Any]] = Field({}, description="A plugin's own settings; the table enables it.")
 
     _base: Path = PrivateAttr(default=Path())

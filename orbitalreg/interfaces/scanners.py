@@ -109,6 +109,14 @@ class Scanner(ABC):
         """
 
     @property
+    def version(self) -> str:
+        """Its own version, or its tool's; empty where it tells none. Another one means that files are looked at anew.
+
+        Asked as often as `database`, and so quick.
+        """
+        return ""
+
+    @property
     def deep(self) -> bool:
         """Whether it wants everything staged: what is bundled in the file too."""
         return False

@@ -4,12 +4,22 @@ The host's own tokens are no plugin's business: it makes them, keeps them and kn
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 from orbitalreg.model import Grant, Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """How a download ended. `is_new` is False where the server says that what has the ETag that was shown still holds;
+    then nothing was written."""
+
+    is_new: bool
+    size: int = 0
+    etag: str | None = None
 
 
 class HttpClient(Protocol):
@@ -19,6 +29,28 @@ class HttpClient(Protocol):
         """The decoded body at `url`. Raises `UpstreamFailed` for every answer but 200.
 
         What the server redirects to, or `url` where it is of another origin, must have public addresses.
+        """
+
+    def post(self, url: str, body: bytes, *, max_bytes: int, content_type: str = "application/json") -> bytes:
+        """The decoded body of the answer to `body`. Raises `UpstreamFailed` for every answer but 200.
+
+        No redirect is followed. It may be sent twice: what it asks for must do no harm then.
+        """
+
+    def download(
+        self,
+        url: str,
+        into: BinaryIO,
+        *,
+        max_bytes: int,
+        etag: str | None = None,
+        told: Callable[[int, int | None], None] = lambda received, length: None,
+    ) -> Download:
+        """Write what is at `url` into a file as it arrives, in any time, as long as something comes.
+
+        `etag` is that of an earlier download. `told` is called with the bytes so far and those in all, where the
+        server tells these. Raises `UpstreamFailed` for every other answer than the file or that it is unchanged, for
+        more than `max_bytes`, and for a body that is cut off; `OSError` of `into`.
         """
 
 

@@ -25,6 +25,8 @@ pytest.register_assert_rewrite(
     "orbitalreg.testing.commands",
     "orbitalreg.testing.formats",
     "orbitalreg.testing.pages",
+    "orbitalreg.testing.scanners",
+    "orbitalreg.testing.surrounded",
     "orbitalreg.testing.upstreams",
 )
 
@@ -39,6 +41,8 @@ from orbitalreg.testing.callers import (  # noqa: E402
 from orbitalreg.testing.commands import BaseCommandsContract, CommandsUnderTest  # noqa: E402
 from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile  # noqa: E402
 from orbitalreg.testing.formats import BaseFormatAdapterContract  # noqa: E402
+from orbitalreg.testing.scanners import BaseScannerContract, GoodTarget, Lacking, ScannerUnderTest  # noqa: E402
+from orbitalreg.testing.targets import make_target, run_tool  # noqa: E402
 
 __all__ = [
     "AdapterUnderTest",
@@ -48,12 +52,18 @@ __all__ = [
     "BaseBlobStoreContract",
     "BaseCommandsContract",
     "BaseFormatAdapterContract",
+    "BaseScannerContract",
     "BaseTokenExchangerContract",
     "CommandsUnderTest",
     "GoodFile",
+    "GoodTarget",
+    "Lacking",
     "RawBlobs",
+    "ScannerUnderTest",
     "StoreUnderTest",
     "TokenExchangerUnderTest",
+    "make_target",
+    "run_tool",
 ]
 
 

@@ -8,44 +8,24 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orbitalreg.errors import ConfigError, ExchangeRefused, Unauthenticated, UpstreamFailed
+from orbitalreg.errors import ExchangeRefused, Unauthenticated
 from orbitalreg.interfaces import Authenticator, Clients, Credentials, Exchange, Surroundings, TokenExchanger
 from orbitalreg.model import Grant, now, valid_name
 from orbitalreg.testing.checks import is_plain, near
+from orbitalreg.testing.surrounded import SurroundedContract, Unasked, no_clients
 
 THREADS = 4
 CODES = ("invalid-token", "invalid-payload", "invalid-publisher", "invalid-reuse-token", "not-enabled")
 SUBJECT_LENGTH = 255
 
-K = TypeVar("K", Authenticator, TokenExchanger)
-
 # The instance is one for all examples, as it is one for all requests.
 _hostile = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-def no_clients(server: str, ca_bundle: Path | None = None) -> Any:
-    """The clients of a plugin that asks no server."""
-    raise AssertionError(f"a server is asked: {server}")
-
-
-class Unasked:
-    """Makes clients that must not be asked, and keeps what they were asked all the same."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    def __call__(self, server: str, ca_bundle: Path | None = None) -> "Unasked":
-        return self
-
-    def get(self, url: str, *, max_bytes: int, accept: str = "*/*") -> bytes:
-        self.asked.append(url)
-        raise UpstreamFailed("nobody is to be asked now")
 
 
 @dataclass(frozen=True)
@@ -91,49 +71,7 @@ class TokenExchangerUnderTest:
             raise ValueError("good: give at least 2")
 
 
-class _BaseContract(Generic[K]):
-    """What both have in common: how they are made."""
-
-    @pytest.fixture
-    def subject(self) -> Any:
-        raise NotImplementedError("override the fixture `subject`")
-
-    @pytest.fixture
-    def make(self, subject: Any) -> Callable[[Mapping[str, Any]], K]:
-        """Makes an instance over a table, as the host does."""
-
-        def make(options: Mapping[str, Any]) -> K:
-            made: K = subject.cls(Surroundings(options, subject.base, subject.base / "own", subject.clients))
-            return made
-
-        return make
-
-    @pytest.fixture
-    def instance(self, subject: Any, make: Callable[[Mapping[str, Any]], K]) -> K:
-        """One over the good table."""
-        return make(subject.options)
-
-    def test_its_name_is_one(self, subject: Any) -> None:
-        assert valid_name(subject.cls.name, "name") == subject.cls.name
-
-    def test_making_one_changes_nothing_and_asks_nobody(self, subject: Any) -> None:
-        before, clients = _files(subject.base), Unasked()
-        subject.cls(Surroundings(subject.options, subject.base, subject.base / "own", clients))
-        assert _files(subject.base) == before
-        assert clients.asked == []
-
-    def test_a_faulty_table_is_a_config_error_with_its_keys(
-        self, subject: Any, make: Callable[[Mapping[str, Any]], K]
-    ) -> None:
-        assert subject.bad_options, "give at least one faulty table"
-        for options in subject.bad_options:
-            with pytest.raises(ConfigError) as refused:
-                make(options)
-            for problem in refused.value.problems:
-                assert is_plain(problem) and ": " in problem, f"{problem!r} does not begin with a key"
-
-
-class BaseAuthenticatorContract(_BaseContract[Authenticator]):
+class BaseAuthenticatorContract(SurroundedContract[Authenticator]):
     """Subclass it as `Test...` and override the fixture `subject`."""
 
     @pytest.fixture
@@ -206,7 +144,7 @@ class BaseAuthenticatorContract(_BaseContract[Authenticator]):
             assert _answer(instance, shown) in (None, Unauthenticated)
 
 
-class BaseTokenExchangerContract(_BaseContract[TokenExchanger]):
+class BaseTokenExchangerContract(SurroundedContract[TokenExchanger]):
     """Subclass it as `Test...` and override the fixture `subject`."""
 
     @pytest.fixture
@@ -344,7 +282,3 @@ def _outcome(exchanger: TokenExchanger, token: str) -> str | None:
     except ExchangeRefused as refused:
         return refused.code
     return None if exchange is None else exchange.replay_key
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}

@@ -1,17 +1,25 @@
 """What the contract of a format adapter asks again and again, and the material that it asks with."""
 
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
 from orbitalreg.errors import InvalidName, UploadRefused
 from orbitalreg.interfaces import DetailPage, NamesPage, PackagePage, Proposal
-from orbitalreg.model import Inspection, Kind, Listing, valid_name
+from orbitalreg.model import Component, Inspection, Kind, Listing, Staged, valid_name
 from orbitalreg.testing import pages
 from orbitalreg.testing.evidence import AdapterUnderTest
+
+F = TypeVar("F", Inspection, Staged)
+
+# https://github.com/package-url/purl-spec: scheme, type, namespaces, name, version, qualifiers, subpath.
+_PART = r"(?:[A-Za-z0-9._~:-]|%[0-9A-F]{2})+"
+_PURL = re.compile(rf"pkg:[a-z][a-z0-9.+-]*(?:/{_PART})+@{_PART}(?:\?[a-z][!-~]*)?(?:#[!-~]+)?")
+_UNSAFE_PATH = re.compile(r"[\\:]|(?:^|/)\.{0,2}(?:/|$)")
 
 BASE = "https://registry.example.com/format/acme/things"
 
@@ -25,11 +33,10 @@ def check_normal(normalize: Callable[[str], str], text: str) -> None:
     assert normalize(normal) == normal
 
 
-def outcome(
-    inspect: Callable[..., Inspection], filename: str, body: bytes, claims: Mapping[str, str]
-) -> Inspection | UploadRefused:
+def outcome(read: Callable[..., F], filename: str, body: bytes, how: Mapping[str, str] | bool) -> F | UploadRefused:
+    """What `inspect` or `stage` says of these bytes."""
     try:
-        return inspect(filename, body, claims)
+        return read(filename, body, how)
     except UploadRefused as refused:
         return refused
 
@@ -50,6 +57,33 @@ def check_proposal(proposal: Proposal) -> None:
     assert isinstance(proposal.kind, Kind)
     assert proposal.comment.strip() and proposal.comment.isprintable()
     assert is_json(dict(proposal.settings)) and not {"format", "kind"} & set(proposal.settings)
+
+
+def check_component(component: Component) -> None:
+    assert type(component) is Component
+    told = (component.name, component.version, component.purl, component.location, *component.aliases)
+    assert all(type(text) is str and text.isprintable() for text in told)
+    assert type(component.aliases) is tuple and type(component.is_bundled) is bool
+    assert component.name and component.version
+    assert _PURL.fullmatch(component.purl), f"{component.purl!r} is no package URL in its normal form"
+    assert component.name not in component.aliases and len(set(component.aliases)) == len(component.aliases)
+    assert all(component.aliases)
+
+
+def check_staged(staged: Staged) -> None:
+    """That it can be laid out in a folder beside `bom.json`, and says where each component is from."""
+    assert type(staged) is Staged and type(staged.components) is tuple and staged.components
+    for component in staged.components:
+        check_component(component)
+    first, *others = staged.components
+    assert not first.is_bundled and all(component.is_bundled for component in others)
+    assert {component.location for component in others} <= set(staged.documents)
+    assert first.location in ("", *staged.documents)
+    assert all(type(path) is str and type(body) is bytes for path, body in staged.documents.items())
+    assert [path for path in staged.documents if _UNSAFE_PATH.search(path) or not path.isprintable()] == []
+    folders = {path[:at] for path in staged.documents for at, char in enumerate(path) if char == "/"}
+    keys = [path.lower() for path in (*staged.documents, "bom.json")]
+    assert not {folder.lower() for folder in folders} & set(keys) and len(set(keys)) == len(keys)
 
 
 def is_plain(text: str) -> bool:

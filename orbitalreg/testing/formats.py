@@ -36,12 +36,13 @@ from orbitalreg.model import (
     RemoteFile,
     RemotePage,
     Right,
+    Staged,
     Status,
     StatusName,
     valid_name,
 )
 from orbitalreg.testing import checks, pages, upstreams
-from orbitalreg.testing.evidence import AdapterUnderTest, GoodFile
+from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 THREADS = 4
@@ -94,6 +95,15 @@ class BaseFormatAdapterContract:
             return adapter.inspect(checks.staged(tmp_path, body), filename, dict(claims))
 
         return inspect
+
+    @pytest.fixture
+    def stage(self, adapter: FormatAdapter, tmp_path: Path) -> Callable[..., Staged]:
+        """`adapter.stage` on these bytes, in a file whose own name says nothing."""
+
+        def stage(filename: str, body: bytes, deep: bool) -> Staged:
+            return adapter.stage(checks.staged(tmp_path, body), filename, deep)
+
+        return stage
 
     @pytest.fixture
     def files(self, subject: AdapterUnderTest, inspect: Callable[..., Inspection]) -> list[File]:
@@ -266,6 +276,63 @@ class BaseFormatAdapterContract:
             assert checks.is_plain(str(outcome))
         else:
             assert checks.is_json(outcome.attributes)
+
+    # For scanners
+
+    def test_a_component_is_the_package_under_its_url(self, subject: AdapterUnderTest) -> None:
+        """Each version of each package under one of its own."""
+        known = {(good.package, good.version) for good in subject.good_files}
+        known |= {(subject.good_files[0].package, version) for version in subject.versions.values()}
+        found = [subject.adapter.component(package, version) for package, version in sorted(known)]
+        for component in found:
+            checks.check_component(component)
+            assert component.location == "" and not component.is_bundled
+            assert component == subject.adapter.component(component.name, component.version)
+        assert [(component.name, component.version) for component in found] == sorted(known)
+        assert len({component.purl for component in found}) == len(known)
+
+    def test_a_file_is_staged_as_a_file_of_its_package(
+        self, subject: AdapterUnderTest, stage: Callable[..., Staged]
+    ) -> None:
+        for good in subject.good_files:
+            for deep in (False, True):
+                first = stage(good.filename, good.body, deep).components[0]
+                assert replace(first, location="") == subject.adapter.component(good.package, good.version)
+
+    def test_what_is_staged_can_be_laid_out(self, subject: AdapterUnderTest, stage: Callable[..., Staged]) -> None:
+        for good in subject.good_files:
+            for deep in (False, True):
+                checks.check_staged(stage(good.filename, good.body, deep))
+
+    def test_what_is_bundled_is_staged_when_everything_is_asked_for(
+        self, subject: AdapterUnderTest, stage: Callable[..., Staged]
+    ) -> None:
+        """In addition to the file's own, which is all that there is otherwise."""
+        for good in subject.good_files:
+            own, everything = (stage(good.filename, good.body, deep) for deep in (False, True))
+            assert own.components == everything.components[:1]
+            assert own.documents.items() <= everything.documents.items()
+
+    def test_the_same_is_staged_again(self, subject: AdapterUnderTest, stage: Callable[..., Staged]) -> None:
+        for good in subject.good_files:
+            for deep in (False, True):
+                first, second = (stage(good.filename, good.body, deep) for _ in range(2))
+                assert first == second
+
+    @bounded
+    @given(data=st.data())
+    def test_damaged_files_are_staged_or_refused(
+        self, subject: AdapterUnderTest, stage: Callable[..., Staged], data: st.DataObject
+    ) -> None:
+        """Nothing else is raised, whatever the bytes are, and what is staged can be laid out."""
+        files: list[GoodFile | BadFile] = [*subject.good_files, *subject.bad_files]
+        file = data.draw(st.sampled_from(files))
+        body = data.draw(st.just(file.body) | checks.damaged(file.body) | st.binary(max_size=400))
+        outcome = checks.outcome(stage, file.filename, body, data.draw(st.booleans()))
+        if isinstance(outcome, UploadRefused):
+            assert checks.is_plain(str(outcome))
+        else:
+            checks.check_staged(outcome)
 
     # Routes
 

@@ -111,6 +111,7 @@ class Client:
         start: int = 0,
         end: int | None = None,
         if_range: str | None = None,
+        etag: str | None = None,
         accept: str = "*/*",
         idle: float = 30.0,
         slowest: float = 1024.0,
@@ -118,18 +119,21 @@ class Client:
     ) -> Iterator[Stream]:
         """What is at `url` from the offset `start` up to `end`, which it does not include, as it arrives.
 
-        `if_range` is an ETag or a date: where the file is another by now, the answer is the whole of it. The body may
+        `if_range` is an ETag or a date: where the file is another by now, the answer is the whole of it. `etag` is that
+        of an earlier answer, and 304 says that it still holds. The body may
         take any time, but `idle` seconds without a byte are too many, and so is an average below `slowest` bytes a
         second over `idle` seconds of waiting; where `seconds` are given, these bound the whole call instead. The body
         may not be encoded. Leaving the `with` early closes the connection.
-        Raises `UpstreamFailed` for all but 200, 206, 404, 410 and 416.
+        Raises `UpstreamFailed` for all but 200, 206, 304, 404, 410 and 416.
         """
         wanted = asked_range(start, end)
         headers = {"Accept": accept, "Accept-Encoding": "identity"}
         if wanted is not None:
             headers |= {"Range": wanted} | ({"If-Range": if_range} if if_range else {})
+        if etag is not None:
+            headers["If-None-Match"] = etag
         pace = Pace(upstream.total_seconds if seconds is None else seconds, upstream.connect_seconds)
-        expected = (200, *_ABSENT, *((206, 416) if wanted else ()))
+        expected = (200, *_ABSENT, *((206, 416) if wanted else ()), *((304,) if etag is not None else ()))
         with self._opened(upstream, url, headers, pace, expected, streaming=True) as (exchange, final):
             with exchange.faults():
                 span = given_span(exchange.status, exchange.headers, exchange.length, start, end)
@@ -151,6 +155,21 @@ class Client:
             exchange.expect(range(200, 300), knows_us=bool(upstream.authorization))
             exchange.drain()
             return exchange.status
+
+    def ask(
+        self, upstream: Upstream, url: str, body: bytes, *, max_bytes: int, content_type: str, accept: str = "*/*"
+    ) -> Answer:
+        """Send `body` to `url`, absolute or relative to `upstream.base`; the answer, which is a 200.
+
+        No redirect is followed, and it may be sent twice, as with `post`. Raises `UpstreamFailed` for all but 200.
+        """
+        target = _named(upstream.url, url)
+        way = self._way(upstream, upstream.origin, target)
+        headers = {"Accept": accept, "Accept-Encoding": CODINGS, "Content-Type": content_type}
+        pace = Pace(upstream.total_seconds, upstream.connect_seconds)
+        with self._asked(upstream, way, target, headers, pace, streaming=False, body=body) as exchange:
+            exchange.expect((200,), knows_us=target.origin == upstream.origin and bool(upstream.authorization))
+            return Answer(200, str(target), exchange.headers, exchange.read(max_bytes))
 
     @contextmanager
     def _opened(

@@ -70,7 +70,7 @@ class Exchange:
             said, public = "cannot be reached: the proxy asks for credentials (407)", "cannot be reached"
         elif self.status in (429, 503):
             said = f"asks to be left alone for a while ({self.status})"
-        raise failed(self._origin, said, retry_after, public)
+        raise failed(self._origin, said, retry_after, public, self.status)
 
     def body(self) -> Iterator[bytes]:
         """Once. Raises `UpstreamFailed`."""
@@ -136,10 +136,16 @@ def faults_of(origin: Origin, breaker: Breaker, note: Callable[[], None] = lambd
         raise failed(origin, cause(error), public=public) from error
 
 
-def failed(origin: Origin, fault: str, retry_after: float | None = None, public: str | None = None) -> UpstreamFailed:
+def failed(
+    origin: Origin,
+    fault: str,
+    retry_after: float | None = None,
+    public: str | None = None,
+    status: int | None = None,
+) -> UpstreamFailed:
     """`public` is told in place of a `fault` that names other servers, or says how this registry is known to it."""
     text = f"the upstream {origin} {fault}".encode("ascii", "backslashreplace").decode("ascii")
-    return UpstreamFailed(" ".join(text.split()), retry_after, f"the upstream {public or fault}")
+    return UpstreamFailed(" ".join(text.split()), retry_after, f"the upstream {public or fault}", status)
 
 
 def _seconds(retry_after: str | None) -> float | None:

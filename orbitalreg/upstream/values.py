@@ -98,8 +98,8 @@ class Answer:
 class Stream:
     """An answer whose body is yet to come; iterate once, inside the `with`, for pieces of at most 64 KiB.
 
-    `status` is 200, 206, 404, 410 or 416. With 200 the body is the whole file, whatever range was asked for. Iterating
-    raises `UpstreamFailed` where the body stalls, is too slow, or ends before or after its announced end.
+    `status` is 200, 206, 304, 404, 410 or 416. With 200 the body is the whole file, whatever range was asked for.
+    Iterating raises `UpstreamFailed` where the body stalls, is too slow, or ends before or after its announced end.
     """
 
     status: int

@@ -1,6 +1,7 @@
 """Each hook, from a plugin to what the host makes of it."""
 
 import orbitalreg_toy
+import orbitalreg_toy_scanner
 import orbitalreg_toy_signin
 
 from orbitalreg import blobs, proxy_headers
@@ -28,3 +29,10 @@ def test_hook_authenticators() -> None:
 def test_hook_token_exchangers() -> None:
     exchangers = Plugins({"toy": orbitalreg_toy, "toy-signin": orbitalreg_toy_signin}).token_exchangers
     assert {name: brought.cls for name, brought in exchangers.items()} == {"toy": orbitalreg_toy_signin.ToyExchanger}
+
+
+def test_hook_scanners() -> None:
+    scanners = Plugins({"toy": orbitalreg_toy, "toy-scanner": orbitalreg_toy_scanner}).scanners
+    assert {name: (brought.cls, brought.plugin) for name, brought in scanners.items()} == {
+        "toy-scanner": (orbitalreg_toy_scanner.ToyScanner, "toy-scanner")
+    }

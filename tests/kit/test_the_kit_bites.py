@@ -15,6 +15,7 @@ from orbitalreg.testing import (
     BaseBlobStoreContract,
     BaseCommandsContract,
     BaseFormatAdapterContract,
+    BaseScannerContract,
     BaseTokenExchangerContract,
 )
 
@@ -25,6 +26,7 @@ sys.path.insert(0, str(FAULTY))
 import faulty_callers  # noqa: E402
 import faulty_commands  # noqa: E402
 import faulty_formats  # noqa: E402
+import faulty_scanners  # noqa: E402
 import faulty_stores  # noqa: E402
 
 Results = dict[str, dict[str, bool]]
@@ -57,7 +59,7 @@ def _read(file: Path) -> Results:
 
 ALL = {
     f"{module.__name__}_{faulty.__name__}": (expected, module.CONTROL)
-    for module in (faulty_stores, faulty_formats, faulty_callers, faulty_commands)
+    for module in (faulty_stores, faulty_formats, faulty_callers, faulty_commands, faulty_scanners)
     for faulty, expected in module.FAULTS.items()
 }
 
@@ -77,6 +79,7 @@ def test_every_test_of_the_contracts_can_fail(results: Results) -> None:
         BaseBlobStoreContract,
         BaseCommandsContract,
         BaseFormatAdapterContract,
+        BaseScannerContract,
         BaseTokenExchangerContract,
     )
     assert can_fail == {name for contract in contracts for name in dir(contract) if name.startswith("test_")}

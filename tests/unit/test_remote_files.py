@@ -55,6 +55,14 @@ def test_a_file_is_fetched_once_and_is_an_ordinary_row_afterwards(bench: Bench) 
     assert len(list(bench.store.keys())) == 1
 
 
+def test_a_cached_file_is_to_be_scanned_and_one_that_is_told_of_is_not(make_bench: MakeBench) -> None:
+    bench = make_bench(scanners=("one", "two"))
+    bench.tell(bench.put("ball@1.toy", b"one"), told("ball@2.toy"))
+    offered = bench.cache()
+    rows = bench.catalog.read().execute("SELECT kind, subject FROM job ORDER BY kind").fetchall()
+    assert rows == [("scan.one", offered.id), ("scan.two", offered.id)]
+
+
 def test_a_part_of_a_cached_file(bench: Bench) -> None:
     bench.tell(bench.put("ball@1.toy", b"0123456789"))
     offered = bench.cache()

@@ -17,6 +17,7 @@ from orbitalreg.config import RepositorySettings
 from orbitalreg.errors import Busy, InvalidName, NotFound, StorageFailed, UpstreamFailed
 from orbitalreg.interfaces import BlobStore, Upstreams
 from orbitalreg.model import File, Listing, Repository, Withholding, now
+from orbitalreg.scanning.queue import ScanQueue
 from orbitalreg.sources import patience
 from orbitalreg.sources.fetching import Expected, Fetches, Order
 from orbitalreg.sources.kept import Kept
@@ -55,6 +56,7 @@ class RemoteSource:
         fetches: Fetches,
         watch: RemoteWatch,
         kept: Kept[DecodedPage],
+        scans: ScanQueue,
     ) -> None:
         """`private` are the names that no upstream is asked for. `kept` is shared by all remote sources."""
         self._repository = repository
@@ -65,6 +67,7 @@ class RemoteSource:
         self._store = store
         self._fetches = fetches
         self._watch = watch
+        self._scans = scans
         self._offline = settings.offline
         freshness = Freshness(asker.base, settings.listing_ttl, settings.stale_for)
         absent = AbsentNames(settings.negative_ttl)
@@ -264,6 +267,7 @@ class RemoteSource:
         row = replace(file, sha256=fact.sha256, size=fact.size, uploaded_at=now())
         files.insert(db, self._repository.id, package_id, row, UPSTREAM)
         remotes.adopt_documents(db, file.id)
+        self._scans.add(db, file.id)
         remotes.count_cached(db, package_id, +1)
         if (file.sha256, file.size) != (fact.sha256, fact.size):
             self._pages.learn(db, package_id, file.id, fact)

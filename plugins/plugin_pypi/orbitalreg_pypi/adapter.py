@@ -19,7 +19,7 @@ from orbitalreg.interfaces import (
     Upstreams,
 )
 from orbitalreg.model import Component, Coordinates, Inspection, Kind, Right, Staged
-from orbitalreg_pypi import filenames, inspection, json_api, negotiation, pages, staging, uploads
+from orbitalreg_pypi import bundles, filenames, inspection, json_api, negotiation, pages, staging, uploads
 from orbitalreg_pypi.upstream import SimpleUpstreams
 
 SIMPLE_ROOT = "../../"
@@ -48,7 +48,7 @@ class PyPIFormat(FormatAdapter):
         return inspection.inspect(path, filename, claims)
 
     def component(self, package: str, version: str) -> Component:
-        return staging.component(package, version)
+        return bundles.component(package, version)
 
     def stage(self, path: Path, filename: str, deep: bool) -> Staged:
         return staging.stage(path, filename, deep)

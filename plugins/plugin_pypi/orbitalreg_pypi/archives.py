@@ -14,7 +14,8 @@ to learn that a member lies would cost seconds; installers stop at the declared 
 import struct
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from io import SEEK_END, RawIOBase
 from struct import Struct
 from typing import NamedTuple
@@ -40,6 +41,14 @@ _END, _END64, _LOCATOR64 = Struct("<4s4H2LH"), Struct("<4sQ2H2L4Q"), Struct("<4s
 _CENTRAL, _LOCAL, _FIELD = Struct("<4s6H3L5H2L"), Struct("<4s5H3L2H"), Struct("<2H")
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075
 _FILE_MODES, _FOLDER_MODE = (0, 0o100000), 0o040000  # the kind in a Unix mode; 0 where it is not told
+
+
+Visit = Callable[[str, Callable[[int], bytes]], None]
+"""Sees a file in an archive: its name, and what reads the whole of it, refused above so many bytes."""
+
+
+def pass_by(name: str, read: Callable[[int], bytes]) -> None:
+    """Looks at nothing."""
 
 
 def expansion_limit(size: int, at_most: int = MAX_EXPANSION) -> int:
@@ -116,6 +125,12 @@ class ZipArchive:
     def read(self, name: str, limit: int) -> bytes:
         """The whole of an existing member, verified. Raises `UploadRefused` above `limit` bytes, packed or not."""
         return _read(self._file, self.entries[name], limit)
+
+    def visit(self, visit: Visit) -> None:
+        """Show every file, in the order in which they lie."""
+        for name, entry in self.entries.items():
+            if not entry.is_folder:
+                visit(name, partial(self.read, name))
 
 
 def _read(file: RawIOBase, entry: Entry, limit: int) -> bytes:

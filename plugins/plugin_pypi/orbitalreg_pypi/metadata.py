@@ -79,6 +79,13 @@ def read_metadata(data: bytes) -> CoreMetadata:
     )
 
 
+def name_and_version(data: bytes) -> tuple[str, str]:
+    """In normal form, of metadata that is judged by nothing else. Raises `UploadRefused`."""
+    message: Message = HeaderParser().parsestr(_header(data))
+    name, version = (_single(message, field) for field in ("Name", "Version"))
+    return _normal(normalize, "Name", name), _normal(normalize_version, "Version", version)
+
+
 def is_metadata(data: bytes) -> bool:
     """Whether it looks like METADATA or PKG-INFO, right or not. Never raises."""
     try:

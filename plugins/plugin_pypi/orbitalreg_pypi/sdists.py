@@ -12,10 +12,11 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from io import SEEK_END, RawIOBase
 from typing import NamedTuple
 
-from orbitalreg_pypi.archives import MAX_ENTRIES, ZipArchive, expansion_limit
+from orbitalreg_pypi.archives import MAX_ENTRIES, Visit, ZipArchive, expansion_limit, pass_by
 from orbitalreg_pypi.filenames import ParsedFilename, entry_key, quoted, refuse
 from orbitalreg_pypi.metadata import MAX_DOCUMENT
 
@@ -41,21 +42,26 @@ class Member(NamedTuple):
     target: str
 
 
-def read_sdist(file: RawIOBase, parsed: ParsedFilename) -> bytes:
-    """The PKG-INFO of the sdist, byte for byte. Raises `UploadRefused` unless archive and structure are sound."""
-    return _read_zip(file) if parsed.extension == ".zip" else _read_tar(file)
+def read_sdist(file: RawIOBase, parsed: ParsedFilename, visit: Visit = pass_by) -> bytes:
+    """The PKG-INFO of the sdist, byte for byte. Raises `UploadRefused` unless archive and structure are sound.
+
+    `visit` sees every other file.
+    """
+    return _read_zip(file, visit) if parsed.extension == ".zip" else _read_tar(file, visit)
 
 
-def _read_zip(file: RawIOBase) -> bytes:
+def _read_zip(file: RawIOBase, visit: Visit) -> bytes:
     archive = ZipArchive(file)
     tree = _Tree()
     for entry in archive.entries.values():
         tree.add(Member(entry.name.removesuffix("/"), "folder" if entry.is_folder else "file", entry.size, ""))
     name = f"{tree.top}/PKG-INFO"
-    return archive.read(name, MAX_DOCUMENT) if name in archive.entries else refuse(_NO_DOCUMENT)
+    document = archive.read(name, MAX_DOCUMENT) if name in archive.entries else refuse(_NO_DOCUMENT)
+    archive.visit(visit)
+    return document
 
 
-def _read_tar(file: RawIOBase) -> bytes:
+def _read_tar(file: RawIOBase, visit: Visit) -> bytes:
     stream = _Gunzip(file)
     tree = _Tree()
     document: bytes | None = None
@@ -63,6 +69,8 @@ def _read_tar(file: RawIOBase) -> bytes:
         tree.add(member)
         if member.kind == "file" and member.name == f"{tree.top}/PKG-INFO":
             document = stream.take(member.size, MAX_DOCUMENT, "PKG-INFO")
+        elif member.kind == "file":
+            visit(entry_key(member.name), partial(stream.take, member.size, what=f"entry {quoted(member.name)}"))
     tree.check_links()
     return document or refuse(_NO_DOCUMENT)
 

@@ -3,27 +3,28 @@
 from pathlib import Path
 
 from orbitalreg.errors import UploadRefused
-from orbitalreg.model import Component, Staged
+from orbitalreg.model import Staged
+from orbitalreg_pypi.archives import pass_by
+from orbitalreg_pypi.bundles import Bundle, component
 from orbitalreg_pypi.filenames import parse_filename
 from orbitalreg_pypi.sdists import read_sdist
 from orbitalreg_pypi.wheels import read_wheel
 
 
-def component(package: str, version: str, location: str = "", is_bundled: bool = False) -> Component:
-    """By https://github.com/package-url/purl-spec: a `pkg:pypi/` name is lower-case with hyphens."""
-    aliases = (package.replace("-", "."), package.replace("-", "_")) if "-" in package else ()
-    return Component(
-        package, version, f"pkg:pypi/{package}@{version.replace('+', '%2B')}", location, is_bundled, aliases
-    )
-
-
 def stage(path: Path, filename: str, deep: bool) -> Staged:
-    """The metadata of the wheel or sdist at `path`. Raises `UploadRefused`."""
+    """The metadata of the wheel or sdist at `path`; with `deep` that of what it bundles too, where it lies in it.
+
+    Nothing is extracted. Raises `UploadRefused`, also for a file that bundles more than can be staged: a part of it
+    would be called the whole.
+    """
     parsed = parse_filename(filename)
+    location = f"{parsed.package}-{parsed.version}.dist-info/METADATA"
+    own = component(parsed.package, parsed.version, location)
+    bundle = Bundle(own)
     try:
         with path.open("rb", buffering=0) as file:
-            document = (read_wheel if parsed.filetype == "bdist_wheel" else read_sdist)(file, parsed)
+            read = read_wheel if parsed.filetype == "bdist_wheel" else read_sdist
+            document = read(file, parsed, bundle.visit if deep else pass_by)
     except UploadRefused as error:
         raise UploadRefused(f"{filename}: {error}") from error
-    location = f"{parsed.package}-{parsed.version}.dist-info/METADATA"
-    return Staged((component(parsed.package, parsed.version, location),), {location: document})
+    return Staged((own, *bundle.components), {location: document, **bundle.documents})

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from io import RawIOBase
 
 from orbitalreg.errors import InvalidName
-from orbitalreg_pypi.archives import ZipArchive, ZipDirectory
+from orbitalreg_pypi.archives import Visit, ZipArchive, ZipDirectory, pass_by
 from orbitalreg_pypi.filenames import ParsedFilename, normalize, normalize_version, quoted, refuse
 from orbitalreg_pypi.metadata import MAX_DOCUMENT
 
@@ -14,11 +14,11 @@ _NEEDED = {"METADATA": MAX_DOCUMENT, "WHEEL": 1 << 20, "RECORD": MAX_RECORD}
 _SUFFIX = ".dist-info"
 
 
-def read_wheel(file: RawIOBase, parsed: ParsedFilename) -> bytes:
+def read_wheel(file: RawIOBase, parsed: ParsedFilename, visit: Visit = pass_by) -> bytes:
     """The METADATA of the wheel, byte for byte. Raises `UploadRefused` unless the archive and its structure are sound.
 
     METADATA, WHEEL and RECORD are expanded and verified. Only those right inside the one `.dist-info` folder at the
-    top count: vendored packages bring theirs along, deeper down.
+    top count: vendored packages bring theirs along, deeper down. `visit` sees every file after that.
     """
     archive = ZipArchive(file)
     folder = _dist_info(archive, parsed)
@@ -28,6 +28,7 @@ def read_wheel(file: RawIOBase, parsed: ParsedFilename) -> bytes:
         if f"{folder}/{name}" not in archive.entries:
             refuse(f"it has no {folder}/{name}")
         documents[name] = archive.read(f"{folder}/{name}", limit)
+    archive.visit(visit)
     return documents["METADATA"]
 
 

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 from orbitalreg_pypi.inspection import inspect
+from orbitalreg_pypi.staging import stage
+
+from orbitalreg.testing.checks import check_staged
 
 WHEELS = ("flask", "numpy", "setuptools", "hatchling", "ruff", "cryptography", "botocore", "pyyaml")
+BUNDLED = {"setuptools": ("pkg:pypi/", 10), "cryptography": ("pkg:cargo/", 20)}
+"""What some are known to bundle: of setuptools' wheel vendored packages, of cryptography's a bill of materials."""
+
 SDISTS = ("six", "click", "flask", "simplejson", "docutils")
 
 
@@ -27,3 +33,7 @@ def test_published_files_are_accepted(names: tuple[str, ...], option: str, tmp_p
         found = inspect(path, path.name, {})
         assert found.documents
         assert found.attributes["filetype"] == ("sdist" if path.name.endswith(".tar.gz") else "bdist_wheel")
+        staged = stage(path, path.name, deep=True)
+        check_staged(staged)
+        kind, least = BUNDLED.get(found.package, ("", 0)) if path.suffix == ".whl" else ("", 0)
+        assert len([part for part in staged.components[1:] if part.purl.startswith(kind)]) >= least

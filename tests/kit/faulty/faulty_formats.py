@@ -15,11 +15,24 @@ from orbitalreg_toy import ToyFormat, ToyUpstreams
 
 from orbitalreg.errors import UploadRefused
 from orbitalreg.interfaces import Answer, DetailPage, NamesPage, PackagePage, Proposal, Question, Route
-from orbitalreg.model import Coordinates, File, Inspection, Kind, Listing, RemoteFile, RemotePage, Right
+from orbitalreg.model import (
+    Component,
+    Coordinates,
+    File,
+    Inspection,
+    Kind,
+    Listing,
+    RemoteFile,
+    RemotePage,
+    Right,
+    Staged,
+)
 
 ANY_PAGE = "test_whatever_comes_is_a_page_or_a_failure"
 ANY_NAMES = "test_whatever_comes_is_a_list_of_names_or_a_failure"
 IN_CHILD = "test_an_inspection_survives_the_hosts_child_process"
+LAID_OUT = "test_what_is_staged_can_be_laid_out"
+BUNDLED = "test_what_is_bundled_is_staged_when_everything_is_asked_for"
 count = itertools.count()
 Document = Callable[[File, str], bytes]
 
@@ -530,6 +543,88 @@ class OddName(Sound):
     name = "a toy"
 
 
+class OneUrl(Sound):
+    """Has one package URL for all versions."""
+
+    def component(self, package: str, version: str) -> Component:
+        return replace(super().component(package, version), purl=f"pkg:toy/{package}@1")
+
+
+class OddUrl(Sound):
+    """Does not encode what a package URL cannot hold."""
+
+    def component(self, package: str, version: str) -> Component:
+        return replace(super().component(package, version), purl=f"pkg:toy/{package} {version}")
+
+
+class _Staging(Sound):
+    """Stages something else than what is right."""
+
+    def staged(self, staged: Staged, deep: bool) -> Staged:
+        raise NotImplementedError
+
+    def stage(self, path: Path, filename: str, deep: bool) -> Staged:
+        return self.staged(super().stage(path, filename, deep), deep)
+
+
+class StagesAnother(_Staging):
+    """Stages the first version of everything."""
+
+    def staged(self, staged: Staged, deep: bool) -> Staged:
+        return replace(staged, components=(self.component(staged.components[0].name, "1"),))
+
+
+class StagesOutside(_Staging):
+    """Stages outside of the folder."""
+
+    def staged(self, staged: Staged, deep: bool) -> Staged:
+        return replace(staged, documents={"parts/../../head": b""})
+
+
+class StagesTheBom(_Staging):
+    """Stages what the host writes."""
+
+    def staged(self, staged: Staged, deep: bool) -> Staged:
+        return replace(staged, documents={"BOM.json": b"{}"})
+
+
+class StagesNowhere(_Staging):
+    """Has bundled packages that come from nowhere."""
+
+    def staged(self, staged: Staged, deep: bool) -> Staged:
+        pump = replace(self.component("pump", "1"), is_bundled=True, location="pump/head")
+        return replace(staged, components=(*staged.components, pump)) if deep else staged
+
+
+class AlwaysDeep(_Staging):
+    """Stages what is bundled unasked."""
+
+    def staged(self, staged: Staged, deep: bool) -> Staged:
+        pump = replace(self.component("pump", "1"), is_bundled=True, location="head")
+        return replace(staged, components=(*staged.components, pump))
+
+
+class OnlyDeep(_Staging):
+    """Stages what is bundled in the place of what is its own."""
+
+    def staged(self, staged: Staged, deep: bool) -> Staged:
+        return replace(staged, documents={"parts/head": b""}) if deep else staged
+
+
+class NumberedStaging(_Staging):
+    """Stages under another path each time."""
+
+    def staged(self, staged: Staged, deep: bool) -> Staged:
+        return replace(staged, documents={**staged.documents, f"{next(count)}": b""})
+
+
+class StagesText(Sound):
+    """Stages sound files alone."""
+
+    def stage(self, path: Path, filename: str, deep: bool) -> Staged:
+        return replace(super().stage(path, filename, deep), documents={"head": path.read_text("ascii").encode()})
+
+
 CONTROL = "test_no_two_routes_are_the_same"
 """A test that finds nothing in what was made for another."""
 
@@ -600,5 +695,15 @@ FAULTS: dict[type[ToyFormat], list[str]] = {
     TextDocuments: ["test_whatever_comes_is_a_document_or_a_failure"],
     DrawsAll: ["test_what_is_drawn_from_a_file_is_the_document_kept_beside_it"],
     DrawsText: ["test_damaged_files_are_drawn_from_or_refused"],
+    OneUrl: ["test_a_component_is_the_package_under_its_url"],
+    OddUrl: ["test_a_component_is_the_package_under_its_url", LAID_OUT],
+    StagesAnother: ["test_a_file_is_staged_as_a_file_of_its_package"],
+    StagesOutside: [LAID_OUT, "test_damaged_files_are_staged_or_refused"],
+    StagesTheBom: [LAID_OUT],
+    StagesNowhere: [LAID_OUT],
+    AlwaysDeep: [BUNDLED],
+    OnlyDeep: [BUNDLED],
+    NumberedStaging: ["test_the_same_is_staged_again"],
+    StagesText: ["test_damaged_files_are_staged_or_refused"],
     OddName: ["test_its_name_can_stand_in_addresses_and_in_the_configuration"],
 }

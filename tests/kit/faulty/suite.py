@@ -6,11 +6,13 @@ from typing import Any
 import faulty_callers
 import faulty_commands
 import faulty_formats
+import faulty_scanners
 import faulty_stores
 import pytest
 import test_commands
 import test_filesystem
 import test_toy
+import test_toy_scanner
 import test_toy_signin
 
 from orbitalreg.interfaces import Authenticator
@@ -47,6 +49,15 @@ def over_commands(commands: type) -> type:
     return OverCommands
 
 
+def over_scanner(scanner: type) -> type:
+    class OverScanner(test_toy_scanner.TestToyScanner):
+        @pytest.fixture
+        def subject(self, tmp_path: Path) -> Any:
+            return test_toy_scanner.shaken(scanner, tmp_path)
+
+    return OverScanner
+
+
 def over_caller(caller: type) -> type:
     contract, material = (
         (BaseAuthenticatorContract, test_toy_signin.words)
@@ -67,6 +78,7 @@ for module, over in (
     (faulty_formats, over_format),
     (faulty_callers, over_caller),
     (faulty_commands, over_commands),
+    (faulty_scanners, over_scanner),
 ):
     for faulty in module.FAULTS:
         made = over(faulty)

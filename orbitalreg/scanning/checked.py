@@ -1,0 +1,52 @@
+"""What a scanner said against what it was asked: only what is about the file counts, and only proof is `ok`. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from orbitalreg.model import Component, Database, Finding, Report, ReportStatus
+
+REASON_LENGTH = 500
+
+
+def checked(
+    report: Report, scanner: str, components: Sequence[Component], database: Database | None, version: str
+) -> Report:
+    """The report as it is kept, but for its time; the first of `components` is the file's own package.
+
+    What it says of a package that is not among these is dropped, and the report an `error`: it may have looked at
+    something else. One that is `ok` and does not prove that it saw the file's own package is `not_scanned`.
+    """
+    purls = {component.purl for component in components}
+    names = {(component.name, component.version) for component in components}
+    own = tuple(finding for finding in report.findings if _is_of(finding, names, purls))
+    seen = tuple(dict.fromkeys(purl for purl in report.packages_seen if purl in purls))
+    kept = replace(
+        report,
+        scanner=scanner,
+        findings=own,
+        packages_seen=seen,
+        database=database,
+        scanner_version=version or report.scanner_version,
+        reason=report.reason[:REASON_LENGTH] if report.reason else None,
+    )
+    others = {f"{f.package} {f.version}" for f in report.findings if not _is_of(f, names, purls)}
+    foreign = sorted(others | {*report.packages_seen} - purls)
+    if report.scanner != scanner:
+        return replace(kept, status=ReportStatus.ERROR, reason=f"it answered as another scanner, {report.scanner!r}")
+    if foreign:
+        reason = f"it speaks of what is not in the file: {', '.join(foreign[:3])}"
+        return replace(kept, status=ReportStatus.ERROR, reason=reason[:REASON_LENGTH])
+    if report.status.has_looked and components[0].purl not in seen:
+        return replace(kept, status=ReportStatus.NOT_SCANNED, reason="it does not prove that it recognised the file")
+    return kept
+
+
+def _is_of(finding: Finding, names: set[tuple[str, str]], purls: set[str]) -> bool:
+    return (finding.package, finding.version) in names and (not finding.purl or finding.purl in purls)
+
+
+def failed(scanner: str, reason: str, database: Database | None, version: str, former: Report | None) -> Report:
+    """An `error`. What the former report on the file found still counts: a failure must not free a file."""
+    findings = former.findings if former else ()
+    still = "; what it found before still counts" if findings else ""
+    return Report(scanner, ReportStatus.ERROR, findings, (), database, version, f"{reason[:REASON_LENGTH]}{still}")

@@ -1,0 +1,86 @@
+"""What scanners say of versions that were never here, by their names alone: before the first byte of one leaves."""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from orbitalreg.catalog import Catalog, reports, scans
+from orbitalreg.errors import InvalidName, ScannerFailed
+from orbitalreg.interfaces import FormatAdapter
+from orbitalreg.model import Component, Report, now
+from orbitalreg.scanning.checked import checked, failed
+from orbitalreg.scanning.children import Exceeded
+from orbitalreg.scanning.looking import Enabled
+from orbitalreg.scanning.wire import Answer, Request
+
+SECONDS = 5.0
+"""So long somebody waits for a page at most, for each scanner that judges names."""
+AGAIN_SECONDS = 60
+"""So long a failure stands before it is tried again."""
+
+
+class NameJudge:
+    """Asks the scanners that need name and version alone, and keeps what they say. Thread-safe."""
+
+    def __init__(self, catalog: Catalog, formats: Mapping[str, FormatAdapter], scanners: Iterable[Enabled]) -> None:
+        self._catalog = catalog
+        self._formats = formats
+        self._scanners = {scanner.name: scanner for scanner in scanners if scanner.judges_names}
+        self._turns = {name: threading.Lock() for name in self._scanners}
+
+    def ensure(self, format_name: str, package: str, versions: Sequence[str]) -> None:
+        """Have a report of each such scanner on each of these versions, which are in normal form.
+
+        What was judged already is left: when a database changes, the watch has it judged anew. A scanner that fails, or
+        does not answer within `SECONDS`, is an `error` for these versions. Not within a transaction; it writes.
+        Raises what the catalog does.
+        """
+        for name in self._scanners:
+            known = scans.judged(self._catalog.read(), format_name, package, name, now() - AGAIN_SECONDS * 1_000_000)
+            missing = [version for version in dict.fromkeys(versions) if version and version not in known]
+            if missing:
+                self.judge(name, format_name, package, missing)
+
+    def judge(self, name: str, format_name: str, package: str, versions: Iterable[str]) -> None:
+        """Ask one scanner, and keep what it says of these versions. Raises what the catalog does."""
+        components = dict(_components(self._formats[format_name], package, versions))
+        if not components:
+            return
+        told = self._told(self._scanners[name], list(components.values()))
+        at = now()
+        judged = {version: replace(report, scanned_at=at) for version, report in zip(components, told, strict=True)}
+        with self._catalog.write() as db:
+            reports.put_listed(db, format_name, package, judged)
+            reports.changed(db, format_name, package)
+
+    def _told(self, scanner: Enabled, components: Sequence[Component]) -> list[Report]:
+        turn = self._turns[scanner.name]
+        try:
+            if not turn.acquire(timeout=SECONDS):
+                raise ScannerFailed("others are being judged, which takes long")
+            try:
+                answer = scanner.children.ask(Request("judge", tuple(components)), SECONDS)
+            finally:
+                turn.release()
+            return _reports(scanner.name, answer, components)
+        except ScannerFailed as error:
+            return [failed(scanner.name, str(error), None, "", None) for _ in components]
+
+
+def _components(adapter: FormatAdapter, package: str, versions: Iterable[str]) -> Iterable[tuple[str, Component]]:
+    """Without versions that an upstream has and the format does not."""
+    for version in versions:
+        try:
+            yield version, adapter.component(package, version)
+        except InvalidName:
+            continue
+
+
+def _reports(scanner: str, answer: Answer, components: Sequence[Component]) -> list[Report]:
+    if len(answer.reports) != len(components):
+        raise Exceeded(f"it answered nonsense: {len(answer.reports)} reports on {len(components)} versions")
+    state = answer.state
+    return [
+        checked(report, scanner, [component], state.database, state.version)
+        for report, component in zip(answer.reports, components, strict=True)
+    ]

@@ -1,0 +1,207 @@
+"""One look of one scanner at one file: from its bytes to the report in the catalog."""
+
+import gzip
+import io
+import logging
+import re
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from sqlite_utils import Database
+from ulid import ULID
+
+from orbitalreg import staging
+from orbitalreg.catalog import Catalog, files, reports, scans
+from orbitalreg.catalog.scans import FileRow
+from orbitalreg.errors import Busy, NoSpace, NotFound, ScannerFailed, StorageFailed, UploadRefused
+from orbitalreg.inspection import Inspector
+from orbitalreg.interfaces import BlobStore, FormatAdapter
+from orbitalreg.model import Report, ReportStatus, Staged, now
+from orbitalreg.scanning.checked import checked, failed
+from orbitalreg.scanning.children import Children, Exceeded, never
+from orbitalreg.scanning.scratch import Scratch, lay_out
+from orbitalreg.scanning.wire import Answer, Request, State
+
+STAGE_SECONDS = 30.0
+STATE_SECONDS = 60.0
+MAX_RAW = 64 << 20
+"""Bytes of a tool's own output, and of a document."""
+MAX_DOCUMENTS = 16
+
+_KIND = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Enabled:
+    """A scanner that the configuration enables, and the children that it lives in."""
+
+    name: str
+    plugin: str
+    deep: bool
+    judges_names: bool
+    children: Children
+
+    def state(self, is_stopping: Callable[[], bool] = never) -> State:
+        """What it judges by at this moment. Raises `ScannerFailed`, `Stopped`."""
+        return self.children.ask(Request("state"), STATE_SECONDS, is_stopping).state
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Bytes that are durable, and their key in the store, if it is a new one."""
+
+    sha256: str
+    size: int
+    key: str | None
+
+
+class Looker:
+    """Thread-safe. `folder` is where scratch folders are made; `on_report` is told of each report after its commit."""
+
+    def __init__(self, catalog: Catalog, store: BlobStore, formats: Mapping[str, FormatAdapter], folder: Path) -> None:
+        self._catalog = catalog
+        self._store = store
+        self._formats = formats
+        self._folder = folder
+        self._inspector = Inspector(seconds=STAGE_SECONDS)
+        self.on_report: Callable[[Report], None] = lambda report: None
+
+    def close(self) -> None:
+        self._inspector.close()
+
+    def look(self, scanner: Enabled, file_id: str, is_stopping: Callable[[], bool] = never) -> None:
+        """Scan the file and keep the report; nothing for a file that is gone. Not within a transaction.
+
+        Raises `ScannerFailed`, `Stopped`, and `StorageFailed`, `NoSpace`, `Busy` of the store and the catalog.
+        """
+        row = scans.file(self._catalog.read(), file_id)
+        if row is None or row.format not in self._formats:
+            return
+        with Scratch(self._folder) as scratch:
+            try:
+                staged = self._staged(scanner, row, scratch.folder)
+            except UploadRefused as error:
+                state = scanner.state(is_stopping)
+                report = Report(
+                    scanner.name, ReportStatus.NOT_SCANNED, (), (), state.database, state.version, str(error)
+                )
+                return self._put(row, report, b"", {})
+            request = Request("scan", staged.components, row.filename, row.sha256, str(scratch.folder / "target"))
+            answer = scanner.children.ask(request, None, is_stopping)
+            report = _report(scanner, answer, staged)
+            raw, documents = _left(scratch.folder / "answer", answer)
+        self._put(row, report, raw, documents)
+
+    def fail(self, scanner: Enabled, file_id: str, reason: str, is_stopping: Callable[[], bool] = never) -> None:
+        """Keep a report which says that the file could not be scanned. Raises `Stopped` and as the store does."""
+        row = scans.file(self._catalog.read(), file_id)
+        if row is None:
+            return
+        try:
+            state = scanner.state(is_stopping)
+        except ScannerFailed:
+            state = State()
+        known = reports.of_files(self._catalog.read(), [file_id]).get(file_id, ())
+        former = next((report for report in known if report.scanner == scanner.name), None)
+        logger.warning("scanner %s: %s: %s", scanner.name, row.filename, reason)
+        self._put(row, failed(scanner.name, reason, state.database, state.version, former), b"", {})
+
+    def _staged(self, scanner: Enabled, row: FileRow, scratch: Path) -> Staged:
+        """Laid out in `target`. Raises `UploadRefused`, `StorageFailed`."""
+        adapter = self._formats[row.format]
+        with ExitStack() as stack:
+            path = _local(stack, self._opened(row), scratch / "file")
+            staged = self._inspector.stage(adapter, path, row.filename, scanner.deep)
+        (scratch / "file").unlink(missing_ok=True)
+        if not staged.components:
+            raise UploadRefused(f"{row.filename}: nothing in it can be scanned")
+        lay_out(scratch / "target", staged)
+        return staged
+
+    def _opened(self, row: FileRow) -> BinaryIO:
+        try:
+            return self._store.open(row.key)
+        except NotFound as error:
+            raise StorageFailed(f"the bytes of {row.filename} are missing from the store") from error
+
+    def _put(self, row: FileRow, report: Report, raw: bytes, documents: Mapping[str, bytes]) -> None:
+        """Bytes first, then rows; bytes that turn out to be there already are dropped again."""
+        report = replace(report, scanned_at=now())
+        kept_raw = self._keep(gzip.compress(raw, mtime=0)) if raw else None
+        kept = {kind: self._keep(body) for kind, body in documents.items()}
+        every = [*kept.values(), *([kept_raw] if kept_raw else [])]
+        with self._catalog.write() as db:
+            is_there = scans.file(db, row.id) is not None
+            used = {_used(db, one) for one in every} if is_there else set()
+            if is_there:
+                digests = {kind: one.sha256 for kind, one in kept.items()}
+                reports.put(db, row.id, report, kept_raw.sha256 if kept_raw else None, digests)
+                reports.changed(db, row.format, row.package)
+        for one in every:
+            if one.key is not None and one.key not in used:
+                self._store.delete(one.key)
+        if is_there:
+            self.on_report(report)
+
+    def _keep(self, body: bytes) -> _Kept:
+        free = self._store.free_bytes()
+        if free is not None and free - len(body) < staging.RESERVE:
+            raise NoSpace("the data file system has too little room left for a report")
+        with staging.receive(self._store.staging, io.BytesIO(body), "report", (), len(body)) as staged:
+            sha256 = staged.digest("sha256")
+            if files.blob(self._catalog.read(), sha256) is not None:
+                return _Kept(sha256, staged.size, None)
+            key = f"{sha256}.{ULID()}"
+            self._store.keep(staged.path, key)
+            return _Kept(sha256, staged.size, key)
+
+
+def _local(stack: ExitStack, stream: BinaryIO, spare: Path) -> Path:
+    """Where the bytes lie on this machine; a copy at `spare` where the store has them elsewhere."""
+    stack.enter_context(stream)
+    name = getattr(stream, "name", None)
+    if isinstance(name, str) and Path(name).is_file():
+        return Path(name).absolute()
+    with open(spare, "xb") as copy:
+        while chunk := stream.read(staging.CHUNK):
+            copy.write(chunk)
+    return spare
+
+
+def _used(db: Database, kept: _Kept) -> str:
+    """Writes: the key under which the bytes are held."""
+    held = files.blob(db, kept.sha256)
+    if held is None and kept.key is None:
+        raise Busy("the same bytes were being removed at this moment; try again")
+    return held.key if held else files.ensure_blob(db, kept.sha256, kept.key or "", kept.size)
+
+
+def _report(scanner: Enabled, answer: Answer, staged: Staged) -> Report:
+    if len(answer.reports) != 1:
+        raise Exceeded("it answered nonsense: no report")
+    [report] = answer.reports
+    return checked(report, scanner.name, staged.components, answer.state.database, answer.state.version)
+
+
+def _left(folder: Path, answer: Answer) -> tuple[bytes, dict[str, bytes]]:
+    """Raw output and documents. Raises `Exceeded`."""
+    kinds = answer.documents
+    if len(kinds) > MAX_DOCUMENTS or not all(_KIND.fullmatch(kind) for kind in kinds):
+        raise Exceeded(f"it left more than {MAX_DOCUMENTS} documents, or one of a kind that is no name")
+    try:
+        return _bytes(folder / "raw"), {kind: _bytes(folder / str(number)) for number, kind in enumerate(kinds)}
+    except OSError as error:
+        raise Exceeded(f"what it left cannot be read: {error.strerror}") from error
+
+
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        body = file.read(MAX_RAW + 1)
+    if len(body) > MAX_RAW:
+        raise Exceeded(f"it left more than {MAX_RAW} bytes of output or of a document")
+    return body

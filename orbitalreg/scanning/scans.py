@@ -1,0 +1,219 @@
+"""The jobs of scanning: a file that is new, a file that failed, everything after a change of a scanner's database."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from orbitalreg import jobs
+from orbitalreg.catalog import Catalog
+from orbitalreg.catalog import scans as rows
+from orbitalreg.catalog.scans import Outdated
+from orbitalreg.config import Settings
+from orbitalreg.errors import ScannerFailed
+from orbitalreg.interfaces import BlobStore, Scanner
+from orbitalreg.jobs import BrokenOff, Handler, Task
+from orbitalreg.model import Report
+from orbitalreg.plugins import Plugins
+from orbitalreg.scanning import scratch
+from orbitalreg.scanning.children import Children, Exceeded, Limits, Stopped
+from orbitalreg.scanning.judging import NameJudge
+from orbitalreg.scanning.looking import Enabled, Looker
+from orbitalreg.scanning.queue import ScanQueue, kind_of
+from orbitalreg.scanning.wire import Setup, State
+
+WATCH = "scanning.watch"
+ATTEMPTS = 5
+"""After so many failures of a scanner the file's report says so."""
+LAST_ATTEMPT = 25
+"""After so many the worker itself must have died, or the disk failed, each time."""
+BATCH = 100
+FAILURES = 5
+"""After so many in a row it is not the file's fault: rescanning waits."""
+DAYS = 30
+"""Whose downloads say what is looked at first."""
+
+IDLE_SECONDS = 60.0
+JUDGES_IDLE_SECONDS = 900.0
+"""Pages wait for these, and they may take seconds to read their database."""
+
+logger = logging.getLogger(__name__)
+
+
+def rescan_kind(scanner: str) -> str:
+    """Of the one job that has a scanner look at all that it did not look at with what it knows now."""
+    return f"rescan.{scanner}"
+
+
+class Scanning:
+    """The scanners of one configuration, at work. Thread-safe."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        plugins: Plugins,
+        made: Mapping[str, Scanner],
+        catalog: Catalog,
+        store: BlobStore,
+    ) -> None:
+        """`made` were made to check the settings; nothing but what they say of themselves is used of them."""
+        folder = settings.data.path / "scanning"
+        scratch.sweep(folder)
+        self._catalog = catalog
+        self._formats = tuple(plugins.formats)
+        self._watch_interval = settings.scanning.watch_interval
+        self.scanners = {
+            name: _enabled(scanner, plugins.scanners[name].plugin, settings, folder) for name, scanner in made.items()
+        }
+        self.queue = ScanQueue(tuple(self.scanners))
+        self._looker = Looker(catalog, store, plugins.formats, folder)
+        self.judge = NameJudge(catalog, plugins.formats, self.scanners.values())
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """Of no kind where there is no scanner."""
+        if not self.scanners:
+            return {}
+        watch = Handler(self._watch, attempts=None, delay=60, longest_delay=600, at_start=True, apart=True)
+        rescans = {
+            rescan_kind(name): Handler(partial(self._rescan, scanner), attempts=None, delay=60, apart=True)
+            for name, scanner in self.scanners.items()
+        }
+        return {WATCH: watch, **self.scan_handlers, **rescans}
+
+    @property
+    def scan_handlers(self) -> Mapping[str, Handler]:
+        """Of single files."""
+        return {
+            kind_of(name): Handler(partial(self._scan, scanner), attempts=None, delay=10, apart=True)
+            for name, scanner in self.scanners.items()
+        }
+
+    def observe(self, on_report: Callable[[Report], None]) -> None:
+        """From now on `on_report` is told of each report on a file that this process keeps."""
+        self._looker.on_report = on_report
+
+    def states(self) -> Iterator[tuple[Enabled, State | None, str | None]]:
+        """Each scanner with what it judges by, or with its failure."""
+        for scanner in self.scanners.values():
+            try:
+                yield scanner, scanner.state(), None
+            except ScannerFailed as error:
+                yield scanner, None, str(error)
+
+    def close(self) -> None:
+        """End the child processes that are idle; others end with their question."""
+        for scanner in self.scanners.values():
+            scanner.children.close()
+        self._looker.close()
+
+    def _scan(self, scanner: Enabled, task: Task) -> None:
+        try:
+            if task.attempt > LAST_ATTEMPT:
+                text = f"it could not be scanned in {LAST_ATTEMPT} attempts; the log says more"
+                return self._looker.fail(scanner, task.subject, text, task.stopping)
+            try:
+                self._looker.look(scanner, task.subject, task.stopping)
+            except ScannerFailed as error:
+                if task.attempt < ATTEMPTS and not isinstance(error, Exceeded):
+                    raise
+                self._looker.fail(scanner, task.subject, str(error), task.stopping)
+        except Stopped as error:
+            raise BrokenOff from error
+
+    def _rescan(self, scanner: Enabled, task: Task) -> None:
+        try:
+            for name, package, versions in self._outdated_listed(scanner, task):
+                self.judge.judge(scanner.name, name, package, versions)
+            failures = 0
+            for file_id in self._outdated(scanner, task):
+                failures = 0 if self._again(scanner, file_id, task) else failures + 1
+                if failures >= FAILURES:
+                    raise ScannerFailed(f"scanner {scanner.name} failed {FAILURES} times in a row; the log says more")
+        except Stopped as error:
+            raise BrokenOff from error
+
+    def _outdated(self, scanner: Enabled, task: Task) -> Iterator[str]:
+        """The files to look at anew, each once; what is more important comes first, also of what came meanwhile."""
+        seen: set[str] = set()
+        while True:
+            some = self._outdated_of(scanner, scanner.state(task.stopping)).some(self._catalog.read(), _since(), BATCH)
+            unseen = [file_id for file_id in some if file_id not in seen]
+            if not unseen:
+                return
+            for file_id in unseen:
+                if task.stopping():
+                    raise Stopped("the server stops")
+                yield file_id
+            seen.update(unseen)
+
+    def _outdated_of(self, scanner: Enabled, state: State) -> Outdated:
+        digest = state.database.digest if state.database else ""
+        return Outdated(scanner.name, kind_of(scanner.name), digest, state.version, self._formats)
+
+    def _outdated_listed(self, scanner: Enabled, task: Task) -> Iterator[tuple[str, str, list[str]]]:
+        """The packages to judge anew, each once."""
+        seen: set[tuple[str, str]] = set()
+        while scanner.judges_names:
+            database = scanner.state(task.stopping).database
+            found = rows.outdated_listed(self._catalog.read(), scanner.name, database.digest if database else "")
+            if found is None or found[:2] in seen or found[0] not in self._formats:
+                return
+            if task.stopping():
+                raise Stopped("the server stops")
+            yield found
+            seen.add(found[:2])
+
+    def _again(self, scanner: Enabled, file_id: str, task: Task) -> bool:
+        """Look once more; what fails is tried again later by a job of its own. Whether it went well."""
+        try:
+            self._looker.look(scanner, file_id, task.stopping)
+        except Exceeded as error:
+            self._looker.fail(scanner, file_id, str(error), task.stopping)
+        except ScannerFailed as error:
+            logger.warning("scanner %s failed: %s", scanner.name, error)
+            with self._catalog.write() as db:
+                jobs.enqueue(db, kind_of(scanner.name), file_id, unique=True, delay=60.0)
+            return False
+        return True
+
+    def _watch(self, task: Task) -> None:
+        """Ask each scanner what it judges by, and have outdated files looked at anew."""
+        for scanner in self.scanners.values():
+            try:
+                state = scanner.state(task.stopping)
+            except Stopped as error:
+                raise BrokenOff from error
+            except ScannerFailed as error:
+                logger.warning("scanner %s: %s", scanner.name, error)
+                continue
+            if self._is_outdated(scanner, state):
+                with self._catalog.write() as db:
+                    jobs.enqueue(db, rescan_kind(scanner.name), unique=True)
+        with self._catalog.write() as db:
+            jobs.enqueue(db, WATCH, unique=True, delay=self._watch_interval)
+
+    def _is_outdated(self, scanner: Enabled, state: State) -> bool:
+        db = self._catalog.read()
+        digest = state.database.digest if state.database else ""
+        if scanner.judges_names and rows.outdated_listed(db, scanner.name, digest) is not None:
+            return True
+        return self._outdated_of(scanner, state).is_any(db)
+
+
+def _enabled(scanner: Scanner, plugin: str, settings: Settings, folder: Path) -> Enabled:
+    setup = Setup(
+        plugin,
+        scanner.name,
+        settings.plugins.get(plugin, {}),
+        settings.base.absolute(),
+        (settings.data.path / "plugins" / plugin).absolute(),
+        JUDGES_IDLE_SECONDS if scanner.judges_names else IDLE_SECONDS,
+    )
+    limits = Limits(settings.scanning.time_limit, settings.scanning.memory_limit)
+    return Enabled(scanner.name, plugin, scanner.deep, scanner.judges_names, Children(setup, folder, limits))
+
+
+def _since() -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(time.time() - DAYS * 86400))

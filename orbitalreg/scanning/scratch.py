@@ -1,0 +1,116 @@
+"""Folders for what scanners look at and leave behind: short-lived, locked by the process that uses them."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ulid import ULID
+
+from orbitalreg.errors import UploadRefused, storage_error
+from orbitalreg.model import Component, Staged
+
+BOM = "bom.json"
+MAX_DOCUMENTS = 10_000
+MAX_BYTES = 64 << 20
+
+
+class Scratch:
+    """A new folder below `above`, until `remove`. Raises `StorageFailed`, `NoSpace`."""
+
+    def __init__(self, above: Path) -> None:
+        self.folder = above.absolute() / str(ULID())
+        try:
+            self.folder.mkdir(mode=0o700, parents=True)
+            self._lock = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise storage_error(error, f"{self.folder} cannot be made") from error
+
+    def remove(self) -> None:
+        _remove(self.folder)
+        os.close(self._lock)
+
+    def __enter__(self) -> "Scratch":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def sweep(above: Path) -> None:
+    """Remove the folders that dead processes left."""
+    for folder in above.iterdir() if above.exists() else ():
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(folder)
+            finally:
+                os.close(descriptor)
+
+
+def _remove(folder: Path) -> None:
+    """Also where a scanner took the right to do so away."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if folder.exists():
+        for place, _, _ in os.walk(folder):
+            with suppress(OSError):
+                os.chmod(place, 0o700)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def lay_out(folder: Path, staged: Staged) -> None:
+    """Write what was staged into the new `folder`. Raises `UploadRefused` for what an adapter must not stage."""
+    if len(staged.documents) > MAX_DOCUMENTS or sum(map(len, staged.documents.values())) > MAX_BYTES:
+        raise UploadRefused(f"there are more than {MAX_DOCUMENTS} documents or {MAX_BYTES} bytes to look at")
+    try:
+        folder.mkdir(mode=0o700)
+        for path, body in staged.documents.items():
+            target = folder / _safe(path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(body)
+        (folder / BOM).write_text(json.dumps(bom(staged.components)))
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise UploadRefused(f"what is staged does not fit into one folder: {error.strerror}") from error
+    except OSError as error:
+        raise storage_error(error, "what is to be scanned could not be written") from error
+
+
+def _safe(text: str) -> str:
+    """A path that stays below the folder it is taken from. Raises `UploadRefused`."""
+    path = PurePosixPath(text)
+    parts = path.parts
+    is_plain = text == str(path) != BOM and text.isprintable()
+    is_safe = is_plain and parts and not path.is_absolute() and ".." not in parts
+    if not is_safe or any(len(part.encode()) > 255 for part in parts) or len(text.encode()) > 2000:
+        raise UploadRefused(f"{text!r} cannot be the path of what is staged")
+    return text
+
+
+def bom(components: Sequence[Component]) -> dict[str, Any]:
+    """As CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/). Other spellings of a name are components too."""
+    listed = []
+    for number, component in enumerate(components):
+        for name, purl in _spellings(component):
+            entry: dict[str, Any] = {
+                "type": "library",
+                "bom-ref": f"{number}/{purl}",
+                "name": name,
+                "version": component.version,
+                "purl": purl,
+            }
+            if component.location:
+                entry["properties"] = [{"name": "orbitalreg:location", "value": component.location}]
+            listed.append(entry)
+    return {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": listed}
+
+
+def _spellings(component: Component) -> Iterator[tuple[str, str]]:
+    yield component.name, component.purl
+    for alias in component.aliases:
+        yield alias, component.purl.replace(f"/{component.name}@", f"/{alias}@")

@@ -1,0 +1,53 @@
+"""The scanner over dumps that tests make."""
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this one, whatever the import mode
+
+import records_made
+from orbitalreg_osv.scanner import Osv
+
+from orbitalreg.interfaces import Surroundings
+from orbitalreg.model import Component
+
+pytest_plugins = ["orbitalreg.testing"]
+
+settings.register_profile("osv", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("osv")  # nothing here measures time, on a machine that may have others
+
+Make = Callable[..., Osv]
+
+
+def no_server(*arguments: object) -> Any:
+    raise AssertionError("asks no server")
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """A scanner with these options, which asks no server."""
+
+    def make(**options: Any) -> Osv:
+        return Osv(Surroundings(options, tmp_path, tmp_path / "own", no_server))
+
+    return make
+
+
+@pytest.fixture
+def over(tmp_path: Path, make: Make) -> Callable[[Iterable[Any]], Osv]:
+    """A scanner over a dump of these records, however old."""
+
+    def over(records: Iterable[Any], **options: Any) -> Osv:
+        records_made.dump(tmp_path / "all.zip", records)
+        return make(dump="all.zip", max_age="5000w", **options)
+
+    return over
+
+
+def component(name: str = "demo", version: str = "1.0") -> Component:
+    return Component(name, version, f"pkg:pypi/{name}@{version}")

@@ -1,0 +1,75 @@
+"""Judging names: what scanners say of versions that were never here, kept, asked once, and asked anew."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from scanner_plugin import SOURCE, watch, work
+
+from orbitalreg.catalog import reports
+from orbitalreg.model import ReportStatus
+from orbitalreg.scanning import judging
+
+
+@pytest.fixture
+def judged(install: Callable[..., None], make_site: Callable[..., Any]) -> Callable[..., Any]:
+    install("probe", SOURCE)
+    return lambda *options: make_site("\n".join(["[plugins.probe]", *options]) + "\n")
+
+
+def listed(site: Any) -> dict[str, tuple[ReportStatus, int, str]]:
+    found = reports.listed(site.registry.catalog.read(), "toy", "ball")
+    return {
+        version: (one.status, len(one.findings), one.database.digest if one.database else "")
+        for version, (one,) in found.items()
+    }
+
+
+def test_each_version_is_judged_once_and_what_is_no_version_is_left(judged: Any) -> None:
+    site = judged('judges = "yes"')
+    judge = site.registry.scanning.judge
+    judge.ensure("toy", "ball", ["1", "6", "", "1"])
+    assert listed(site) == {"1": (ReportStatus.OK, 0, "one"), "6": (ReportStatus.OK, 1, "one")}
+    db = site.registry.catalog.read()
+    assert reports.revision(db, "toy", "ball") == 1
+    judge.ensure("toy", "ball", ["6", "1"])
+    assert reports.revision(db, "toy", "ball") == 1, "what is judged is not asked again"
+    judge.ensure("toy", "ball", ["6", "7"])
+    assert set(listed(site)) == {"1", "6", "7"}
+
+
+def test_a_scanner_that_needs_the_file_is_not_asked(judged: Any) -> None:
+    site = judged()
+    site.registry.scanning.judge.ensure("toy", "ball", ["1"])
+    assert listed(site) == {}
+
+
+@pytest.mark.parametrize("how", ["hang", "few"])
+def test_a_scanner_that_fails_is_an_error_within_the_time_and_is_asked_again_later(
+    how: str, judged: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "SECONDS", 1.0)
+    site = judged(f'judges = "{how}"')
+    began = time.monotonic()
+    site.registry.scanning.judge.ensure("toy", "ball", ["1", "2"])
+    assert time.monotonic() - began < 20
+    assert listed(site) == dict.fromkeys(("1", "2"), (ReportStatus.ERROR, 0, ""))
+    site.registry.scanning.judge.ensure("toy", "ball", ["1", "2"])
+    assert reports.revision(site.registry.catalog.read(), "toy", "ball") == 1
+    site = judged('judges = "yes"')
+    monkeypatch.setattr(judging, "AGAIN_SECONDS", 0)
+    site.registry.scanning.judge.ensure("toy", "ball", ["1", "2"])
+    assert listed(site) == dict.fromkeys(("1", "2"), (ReportStatus.OK, 0, "one"))
+
+
+def test_a_changed_database_has_names_judged_anew(judged: Any, tmp_path: Any) -> None:
+    (tmp_path / "db").write_text("one")
+    site = judged('judges = "yes"', f'database = "{tmp_path}/db"')
+    site.registry.scanning.judge.ensure("toy", "ball", ["1", "6"])
+    work(site)
+    assert {digest for _, _, digest in listed(site).values()} == {"one"}
+    (tmp_path / "db").write_text("two")
+    watch(site)
+    assert listed(site) == {"1": (ReportStatus.OK, 0, "two"), "6": (ReportStatus.OK, 1, "two")}
+    assert reports.revision(site.registry.catalog.read(), "toy", "ball") == 2
