@@ -1,5 +1,6 @@
 """Puts reports into a catalog as the engine would: with their raw output and documents as blobs."""
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,7 +43,7 @@ def put(
     inventory = inventory_of(registry.catalog, registry.sources.governed[address], adapter)
     [file] = [file for file in inventory.held(named.package) if file.filename == filename]
     kept = {kind: _blob(registry, body) for kind, body in (documents or {}).items()}
-    digest = None if raw is None else _blob(registry, raw)
+    digest = None if raw is None else _blob(registry, gzip.compress(raw, mtime=0))
     with registry.catalog.write() as db:
         for one in said:
             reports.put(db, file.id, one, digest, kept)

@@ -8,9 +8,30 @@ import pytest
 from orbitalreg.model import Severity
 
 from ..reported import BLANK, CLEAN, HIGH, SAME, STALE, finding, put, report
-from .conftest import BALL, TOYS
+from .conftest import BALL, TOYS, Api
 
 RAW = b'{"matches": []}'
+BILLS = """
+from orbitalreg.hookspecs import hookimpl
+from orbitalreg.interfaces import Capability, Scanner
+
+class Bills(Scanner):
+    name = "bills"
+    capabilities = frozenset({Capability.SBOM})
+
+    def __init__(self, surroundings):
+        pass
+
+    def database(self):
+        return None
+
+    def scan(self, target):
+        raise NotImplementedError
+
+@hookimpl
+def scanners():
+    return [Bills]
+"""
 SBOM = b'{"bomFormat": "CycloneDX"}'
 
 
@@ -177,16 +198,24 @@ def test_a_blob_that_is_lost_is_a_fault_of_the_store(seen: Any) -> None:
     assert seen("GET", f"{BALL}/versions/1/files/ball@1.toy/sbom").status_code == 500
 
 
-def test_scanners_that_look_for_no_fault_are_no_proof(seen: Any) -> None:
-    """A report of one that makes bills of materials is `ok`, and its silence says nothing."""
-    from orbitalreg.inventory import inventory_of
+def test_a_scanner_that_looks_for_no_fault_proves_nothing(make_site: Any, install: Any) -> None:
+    """Its report is `ok` where it made a bill of materials, and its silence says nothing."""
+    install("bills", BILLS)
+    api = Api(make_site("[plugins.bills]"))
+    assert api.site.put("ball@1.toy").status_code == 200
+    put(api.site.registry, "acme/toys", "ball@1.toy", report("bills"))
+    told = api.get(f"{BALL}/versions/1/findings")
+    assert (told["scanned_count"], [one["filename"] for one in told["not_scanned"]]) == (0, ["ball@1.toy"])
+    put(api.site.registry, "acme/toys", "ball@1.toy", CLEAN)
+    assert api.get(f"{BALL}/versions/1/findings")["scanned_count"] == 1
 
+
+def test_output_that_cannot_be_unpacked_is_a_fault_of_the_store(seen: Any) -> None:
     registry = seen.site.registry
-    put(registry, "acme/toys", "ball@10.toy", report("syft"))
-    source = registry.sources.governed[seen.site.repository().address]
-    for blind, scanned in ((), 1), (("syft",), 0):
-        inventory = inventory_of(registry.catalog, source, registry.formats["toy"], blind)
-        assert inventory.version_findings("ball", "10").scanned_count == scanned
+    with registry.catalog.write() as db:
+        db.execute("UPDATE report SET raw_sha256 = (SELECT sha256 FROM report_document LIMIT 1)")
+    answer = seen("GET", f"{BALL}/versions/1/files/ball@1.toy/reports/grype/raw")
+    assert answer.status_code == 500 and seen.site.staged() == []
 
 
 def test_ten_thousand_findings_are_one_answer(seen: Any) -> None:
