@@ -7,6 +7,7 @@ import pytest
 
 from orbitalreg.model import Severity
 
+from .. import scanner_plugin
 from ..reported import BLANK, CLEAN, HIGH, SAME, STALE, finding, put, report
 from .conftest import BALL, TOYS, Api
 
@@ -233,3 +234,20 @@ def test_the_document_says_what_comes(seen: Any) -> None:
         "application/octet-stream"
     ]
     assert "critical" in json.dumps(paths)
+
+
+def test_what_a_scanner_at_work_finds_is_told_with_all_it_left(make_site: Any, install: Any) -> None:
+    """From the upload through the queue and a child process to the answer."""
+    install("probe", scanner_plugin.SOURCE)
+    api = Api(make_site("[plugins.probe]"))
+    scanner_plugin.put(api.site, "bad")
+    before = api.get(f"{BALL}/versions/1/findings")
+    assert (before["scanned_count"], before["findings"], len(before["not_scanned"])) == (0, [], 1)
+    scanner_plugin.work(api.site)
+    after = api.get(f"{BALL}/versions/1/findings")
+    assert (after["scanned_count"], after["not_scanned"]) == (1, [])
+    assert [(one["id"], one["by"]) for one in after["findings"]] == [("CVE-1", {"probe": "high"})]
+    file = f"{BALL}/versions/1/files/ball@1.toy"
+    assert api("GET", f"{file}/reports/probe/raw").content == b"raw of bad"
+    [told] = api.get(f"{file}/reports")["reports"]
+    assert (told["status"], told["has_raw"], told["packages_seen"]) == ("ok", True, ["pkg:toy/ball@1"])
