@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orbitalreg.model import Severity
+from orbitalreg.model import Database, Severity
 
 from .. import scanner_plugin
 from ..reported import BLANK, CLEAN, HIGH, SAME, STALE, finding, put, report
@@ -223,6 +223,17 @@ def test_ten_thousand_findings_are_one_answer(seen: Any) -> None:
     many = [finding(f"X-{number}") for number in range(10_000)]
     put(seen.site.registry, "acme/toys", "ball@10.toy", report("evil", *many))
     assert len(seen.get(f"{BALL}/versions/10/findings")["findings"]) == 10_000
+
+
+@pytest.mark.parametrize("instant", [10**18, 10**30, -(10**18)])
+def test_a_time_that_no_calendar_has_hides_nothing(instant: int, seen: Any) -> None:
+    """As of a scanner that counts in nanoseconds."""
+    odd = report("osv", finding("X-1", version="10", published_at=instant), database=Database("1", "d", instant))
+    put(seen.site.registry, "acme/toys", "ball@10.toy", odd)
+    [found] = seen.get(f"{BALL}/versions/10/findings")["findings"]
+    assert (found["id"], found["published_at"]) == ("X-1", None)
+    [told] = seen.get(f"{BALL}/versions/10/files/ball@10.toy/reports")["reports"]
+    assert told["database"]["built_at"] is None
 
 
 def test_the_document_says_what_comes(seen: Any) -> None:
