@@ -3,13 +3,14 @@
 import hashlib
 import hmac
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlite_utils import Database
 
 from orbitalreg import audit
-from orbitalreg.catalog import Catalog, accounts
+from orbitalreg.catalog import MARK_SECONDS, Catalog, accounts
 from orbitalreg.catalog.accounts import AccountRow, TokenRow
 from orbitalreg.errors import InvalidName, Malformed, Misplaced, NotFound, Unauthenticated
 from orbitalreg.model import Actor, Grant, Identity, Microseconds, now, valid_name
@@ -44,6 +45,7 @@ class Accounts:
         self._known: dict[bytes, _Known] = {}
         self._users: dict[str, _Known] = {}
         self._salt = secrets.token_bytes(32)
+        self._asked: tuple[int, bytes | None, float] = (0, None, 0.0)
         self.rights = rights or Rights()
 
     def recall(self, header: str) -> Identity | None:
@@ -51,7 +53,19 @@ class Accounts:
         known = self._known.get(self._digest(header))
         if known is None or (known.expires_at is not None and known.expires_at <= now()):
             return None
-        return known.identity if known.revision == accounts.identity_revision(self._catalog.read()) else None
+        return known.identity if known.revision == self._revision() else None
+
+    def _revision(self) -> int:
+        """The revision of identities, outside any transaction.
+
+        The catalog is asked only where anything was committed since it was asked before, or that is a second ago.
+        """
+        revision, seen, until = self._asked
+        mark, moment = self._catalog.mark(), time.monotonic()
+        if mark is None or mark != seen or moment >= until:
+            revision = accounts.identity_revision(self._catalog.read())
+            self._asked = (revision, mark, moment + MARK_SECONDS)
+        return revision
 
     def authenticate(self, user: str | None, secret: str, header: str | None = None) -> Identity:
         """Whose token `secret` is. `user` is `__token__`, `oidc`, the account's name, or None for Bearer.
@@ -61,7 +75,7 @@ class Accounts:
         """
         token_id = token_id_of(secret)  # a typing error is told without a look at the catalog
         db = self._catalog.read()
-        known = self._look_up(db, token_id, secret, accounts.identity_revision(db))
+        known = self._look_up(db, token_id, secret, self._revision())
         if user is not None and user not in TOKEN_USERS and user != known.owner:
             raise Unauthenticated("the user name does not belong to the token: use __token__ or the owner's name")
         if header is not None:
@@ -90,11 +104,10 @@ class Accounts:
 
     def user(self, name: str) -> Identity:
         """The user of this name, who is known by something else than a token. Raises `Unauthenticated`."""
-        db = self._catalog.read()
-        revision = accounts.identity_revision(db)
+        revision = self._revision()
         known = self._users.get(name)
         if known is None or known.revision != revision:
-            known = _Known(revision, self._user(db, _principal("user", name)), name, None)
+            known = _Known(revision, self._user(self._catalog.read(), _principal("user", name)), name, None)
             if len(self._users) >= REMEMBERED:
                 self._users.clear()
             self._users[name] = known
