@@ -14,7 +14,7 @@ from orbitalreg.catalog import MARK_SECONDS, Catalog, accounts
 from orbitalreg.catalog.accounts import AccountRow, TokenRow
 from orbitalreg.errors import InvalidName, Malformed, Misplaced, NotFound, Unauthenticated
 from orbitalreg.model import Actor, Grant, Identity, Microseconds, now, valid_name
-from orbitalreg.rights import Rights, valid_principal
+from orbitalreg.rights import PRINCIPALS, Rights, valid_principal
 from orbitalreg.tokens import TOKEN_USERS, NewToken, mint, token_hash, token_id_of
 
 SECOND = 1_000_000
@@ -29,6 +29,8 @@ class _Known:
     identity: Identity
     owner: str
     expires_at: Microseconds | None
+    is_sure: bool = True
+    """Not where what it may could not be found out: it is asked for again by the next request."""
 
 
 class Accounts:
@@ -78,7 +80,7 @@ class Accounts:
         known = self._look_up(db, token_id, secret, self._revision())
         if user is not None and user not in TOKEN_USERS and user != known.owner:
             raise Unauthenticated("the user name does not belong to the token: use __token__ or the owner's name")
-        if header is not None:
+        if header is not None and known.is_sure:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[self._digest(header)] = known
@@ -96,11 +98,15 @@ class Accounts:
             raise _disabled(row.account)
         if row.state != "active":
             raise Unauthenticated(f"the token {row.name!r} is {row.state}; make a new one")
-        return _Known(revision, self._identity(db, row), row.account.partition(":")[2], row.expires_at)
+        kind, _, owner = row.account.partition(":")
+        if kind in PRINCIPALS:
+            return _Known(revision, self._identity(db, row), owner, row.expires_at)
+        granted = self.rights.exchanged(kind, row.origin or {})
+        identity = Identity(row.account, row.id, granted or (), row.grants, origin=row.origin)
+        return _Known(revision, identity, owner, row.expires_at, granted is not None)
 
     def _identity(self, db: Database, row: TokenRow) -> Identity:
-        granted = self.rights.of(db, row.account, row.origin)
-        return Identity(row.account, row.id, granted, row.grants, origin=row.origin)
+        return Identity(row.account, row.id, self.rights.of(db, row.account), row.grants, origin=row.origin)
 
     def user(self, name: str) -> Identity:
         """The user of this name, who is known by something else than a token. Raises `Unauthenticated`."""
@@ -121,7 +127,10 @@ class Accounts:
         return Identity(principal, None, granted, granted)
 
     def renewed(self, db: Database, identity: Identity) -> Identity:
-        """The same caller, as it is within a transaction. Raises `Unauthenticated` for one that is good no more."""
+        """The same caller, as it is within a transaction. Raises `Unauthenticated` for one that is good no more.
+
+        One whose token was had in exchange has no rights here: its exchanger is not asked within a transaction.
+        """
         if identity.token_id is None:
             return self._user(db, identity.name)
         row = self.token(db, identity.token_id)
