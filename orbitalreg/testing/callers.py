@@ -43,7 +43,7 @@ class Unasked:
     def __call__(self, server: str, ca_bundle: Path | None = None) -> "Unasked":
         return self
 
-    def get(self, url: str, *, max_bytes: int, accept: str = "*/*") -> bytes:
+    def get(self, url: str, *, max_bytes: int, accept: str = "*/*", seconds: float = 10.0) -> bytes:
         self.asked.append(url)
         raise UpstreamFailed("nobody is to be asked now")
 
