@@ -122,6 +122,12 @@ def call(command: list[Any], folder: Path, variables: dict[str, str]) -> "subpro
     )
 
 
+def exchanged(place: Place) -> dict[str, str]:
+    """The tokens that the project had for its jobs': id to state."""
+    tokens = json.loads(place.registry.cli("token", "list", "--json"))
+    return {token["id"]: token["state"] for token in tokens if token["account"] == "oidc-gitlab:acme/my-lib"}
+
+
 def versions(place: Place) -> set[str]:
     return {filename.split("-")[1] for filename in place.registry.files("my-lib")}
 
@@ -130,6 +136,7 @@ def test_the_component_builds_publishes_and_burns_its_token(place: Place, index:
     jobs = Component.read("pypi-publish").jobs(url=place.url, repository="acme/internal", tools_index=index)
     (job,) = jobs.values()
     variables = place.job(tmp_path / "home") | {"PATH": f"{BIN}{os.pathsep}{os.defpath}", "PIP_INDEX_URL": index}
+    before = exchanged(place)
     done = run(job, project(tmp_path / "checkout", "1.0"), variables)
     assert done.returncode == 0, done.stdout
     files = place.registry.files("my-lib")
@@ -138,9 +145,7 @@ def test_the_component_builds_publishes_and_burns_its_token(place: Place, index:
     assert "not burnt" not in done.stdout
     shown = place.registry.cli("show", "acme/internal/my-lib==1.0")
     assert "acme/my-lib, job 302, commit 714a629c0b40, protected ref v1.2" in shown
-    tokens = json.loads(place.registry.cli("token", "list", "--json"))
-    mine = [token for token in tokens if token["account"] == "oidc-gitlab:acme/my-lib"]
-    assert mine and {token["state"] for token in mine} == {"revoked"}
+    assert [state for token, state in exchanged(place).items() if token not in before] == ["revoked"]
 
 
 def test_the_component_publishes_what_an_earlier_job_built(place: Place, index: str, tmp_path: Path) -> None:
@@ -196,10 +201,12 @@ def test_the_component_lets_pip_and_uv_install(place: Place, index: str, tmp_pat
 def test_uv_publish_needs_no_configuration(place: Place, tmp_path: Path, mode: str) -> None:
     version = {"automatic": "2.0", "always": "2.1"}[mode]
     built(tmp_path / "dist", version)
+    before = exchanged(place)
     command = [BIN / "uv", "publish", "--trusted-publishing", mode, "--publish-url"]
     done = call([*command, f"{place.url}/pypi/acme/internal/legacy/"], tmp_path, place.job(tmp_path / "home"))
     assert done.returncode == 0, done.stdout
     assert version in versions(place)
+    assert [state for token, state in exchanged(place).items() if token not in before] == ["revoked"]
 
 
 @pytest.mark.online
@@ -211,10 +218,12 @@ def test_pdm_publish_needs_no_configuration(place: Place, tmp_path: Path) -> Non
         pytest.skip(str(error))
     folder = project(tmp_path / "checkout", "3.0")
     built(folder / "dist", "3.0")
+    before = exchanged(place)
     command = [pdm, "publish", "--no-build", "--repository", f"{place.url}/pypi/acme/internal/legacy/"]
     done = call([*command, "--ca-certs", place.trust["SSL_CERT_FILE"]], folder, place.job(tmp_path / "home"))
     assert done.returncode == 0, done.stdout
     assert "3.0" in versions(place)
+    assert [state for token, state in exchanged(place).items() if token not in before] == ["active"]  # pdm burns none
 
 
 def test_twine_with_the_command(place: Place, tmp_path: Path) -> None:
