@@ -10,6 +10,7 @@ from orbitalreg.cli import (
     grants,
     new_plugin,
     packages,
+    policies,
     scan,
     serve,
     setup,
@@ -50,6 +51,7 @@ for command in (
     findings.findings,
     audit.audit,
     scan.scan,
+    policies.policy,
     worker.worker,
 ):
     main.add_command(command)

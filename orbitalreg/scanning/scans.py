@@ -12,7 +12,7 @@ from orbitalreg.catalog import scans as rows
 from orbitalreg.catalog.scans import Outdated
 from orbitalreg.config import Settings
 from orbitalreg.errors import PluginError, ScannerFailed
-from orbitalreg.interfaces import BlobStore, Scanner
+from orbitalreg.interfaces import BlobStore, Capability, Scanner
 from orbitalreg.jobs import BrokenOff, Handler, Task
 from orbitalreg.model import Report
 from orbitalreg.plugins import Plugins
@@ -33,6 +33,8 @@ FAILURES = 5
 """After so many in a row it is not the file's fault: rescanning waits."""
 DAYS = 30
 """Whose downloads say what is looked at first."""
+
+FAULTS = frozenset({Capability.VULNERABILITY, Capability.MALWARE})
 
 IDLE_SECONDS = 60.0
 JUDGES_IDLE_SECONDS = 900.0
@@ -64,6 +66,8 @@ class Scanning:
         self._formats = tuple(plugins.formats)
         self._watch_interval = settings.scanning.watch_interval
         self.scanners = enabled(settings, plugins, made, folder)
+        self.blind = frozenset(name for name, scanner in made.items() if not scanner.capabilities & FAULTS)
+        """The scanners that look for nothing wrong: that they find none proves nothing."""
         self.queue = ScanQueue(tuple(self.scanners))
         self._looker = Looker(catalog, store, plugins.formats, folder)
         self.judge = NameJudge(catalog, plugins.formats, self.scanners.values())
