@@ -428,3 +428,24 @@ def test_a_scanner_that_cannot_be_made_is_an_error_of_its_plugin(
     install("raises", RAISES.replace("surroundings): pass", "surroundings): raise LookupError('at once')"))
     with pytest.raises(PluginError, match="plugin 'raises' cannot be started: at once"):
         make_site("[plugins.raises]\n")
+
+
+def test_files_that_come_in_go_first_and_none_waits_for_ever(probed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = probed()
+    queue = site.registry.scanning.queue
+    monkeypatch.setattr(type(queue), "is_quiet", False)
+    worker = Worker(site.registry.catalog, site.registry.handlers)
+    worker.start()
+    try:
+        file_id = put(site, "bad")
+        end = time.monotonic() + PATIENCE
+        while not waiting(site)[0][1]:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert not worker.wait_idle(0.5)
+        assert site.count("report") == 0
+        monkeypatch.setattr(scans, "PATIENCE_SECONDS", 0)
+        assert worker.wait_idle(PATIENCE)
+    finally:
+        worker.stop()
+    assert report(site, file_id).status is ReportStatus.OK
