@@ -36,6 +36,7 @@ WITH_OUTSIDE = {
     "docs/how-to/proxy-an-upstream.md",
     "docs/how-to/go-offline.md",
     "docs/how-to/guard-and-cooldown.md",
+    "docs/how-to/block-by-policy.md",
 }
 """Pages that start a registry of their own before an index of `outside.py`; there is a `my-pkg` 1.0 in `dist/`."""
 
