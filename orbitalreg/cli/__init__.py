@@ -11,6 +11,7 @@ from orbitalreg.cli import (
     new_plugin,
     packages,
     policies,
+    scan,
     serve,
     setup,
     sources,
@@ -49,6 +50,7 @@ for command in (
     sources.downloads,
     findings.findings,
     audit.audit,
+    scan.scan,
     policies.policy,
     worker.worker,
 ):

@@ -10,8 +10,9 @@ from orbitalreg.config.policies import PolicyExceptionSettings, PolicySettings
 from orbitalreg.config.repositories import DEFAULT_PROJECT, ProjectSettings, RepositorySettings, keys_by_kind
 from orbitalreg.config.scanning import ScanningSettings
 from orbitalreg.config.settings import DataSettings, ServerSettings, Settings, StorageSettings
-from orbitalreg.config.values import Network, parse_duration, parse_listen, parse_network, parse_size, within
+from orbitalreg.config.values import Network, parse_listen, parse_network, within
 from orbitalreg.config.webhooks import WebhookSettings
+from orbitalreg.model import parse_duration, parse_size
 
 __all__ = [
     "DEFAULT_FILE",
