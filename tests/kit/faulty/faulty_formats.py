@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from orbitalreg_toy import ToyFormat, ToyUpstreams
 
@@ -650,8 +650,15 @@ class NumberedStaging(_Staging):
 class StagesText(Sound):
     """Stages sound files alone."""
 
+    heads: ClassVar[dict[bytes, bytes]] = {
+        b"needs: net pump\nround": b"needs: net pump",
+        b"": b"",
+        b"four cups": b"four cups",
+    }
+
     def stage(self, path: Path, filename: str, deep: bool) -> Staged:
-        return replace(super().stage(path, filename, deep), documents={"head": path.read_text("ascii").encode()})
+        staged = super().stage(path, filename, deep)
+        return replace(staged, documents={"head": self.heads[path.read_bytes()]})
 
 
 class StagesByFiles(Sound):
