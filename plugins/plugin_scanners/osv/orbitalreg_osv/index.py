@@ -54,7 +54,11 @@ class Meta:
     @property
     def database(self) -> Database:
         """Its digest is of what is judged by, so that a dump which was merely packed anew is the same."""
-        return Database(f"{self.records} records", self.digest, self.built_at)
+        return Database(self.counted, self.digest, self.built_at)
+
+    @property
+    def counted(self) -> str:
+        return f"{self.records} record{'s' * (self.records != 1)}"
 
 
 class Index:
