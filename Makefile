@@ -2,18 +2,21 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PROJECTS := pyproject.toml plugins/plugin_pypi/pyproject.toml plugins/plugin_htpasswd/pyproject.toml plugins/plugin_oidc/pyproject.toml
+SCANNERS := $(sort $(notdir $(wildcard plugins/plugin_scanners/*)))
+PROJECTS := pyproject.toml plugins/plugin_pypi/pyproject.toml plugins/plugin_htpasswd/pyproject.toml plugins/plugin_oidc/pyproject.toml \
+	$(SCANNERS:%=plugins/plugin_scanners/%/pyproject.toml)
 PYTEST := $(BIN)/python -m pytest
 # As many at a time as there are cores here; each file by one of them, so that it starts its server once.
 PARALLEL := -n auto --dist loadfile
 DAILY := tests/e2e/test_clients.py
 SERVED := tests/web/test_server.py tests/web/test_jobs_served.py tests/web/test_adversity.py
-STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py
+STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py tests/e2e/test_scanning.py
 KINDS := $(wildcard plugins/plugin_pypi/tests/test_conformance_*.py) plugins/plugin_pypi/tests/test_json_api.py
-CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi plugins/plugin_htpasswd/orbitalreg_htpasswd plugins/plugin_oidc/orbitalreg_oidc_gitlab
+CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi plugins/plugin_htpasswd/orbitalreg_htpasswd plugins/plugin_oidc/orbitalreg_oidc_gitlab \
+	$(foreach name,$(SCANNERS),plugins/plugin_scanners/$(name)/orbitalreg_$(name))
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-plugins test-e2e test-api test-clients test-upstreams test-pythons test-deploy stress check format lint types layers docs crash soak soak-short bench bench-smoke clean
+.PHONY: help serve test test-plugins test-e2e test-api test-clients test-upstreams test-pythons test-deploy test-scanners scanners stress check format lint types layers docs crash soak soak-short bench bench-smoke clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,7 +24,7 @@ help:  ## what there is to make
 $(BIN)/orbitalreg: $(PROJECTS)
 	@$(PYTHON) -c 'import sys; sys.exit("OrbitalReg needs Python 3.11 or later; try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -e plugins/plugin_pypi -e plugins/plugin_htpasswd -e 'plugins/plugin_oidc[registry]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . -e plugins/plugin_pypi -e plugins/plugin_htpasswd -e 'plugins/plugin_oidc[registry]' $(SCANNERS:%=-e plugins/plugin_scanners/%)
 	@touch $@
 
 $(BIN)/.developer: $(BIN)/orbitalreg requirements-dev.txt
@@ -32,7 +35,7 @@ serve: $(BIN)/orbitalreg  ## a running server on the embedded default, in this f
 	@$(BIN)/orbitalreg serve
 
 test: $(BIN)/.developer  ## the tests of every day: under three minutes
-	$(PYTEST) $(PARALLEL) -m "not online" $(DAILY) tests/unit tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SERVED:%=--ignore=%)
+	$(PYTEST) $(PARALLEL) -m "not online" $(DAILY) tests/unit tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SCANNERS:%=plugins/plugin_scanners/%/tests) $(SERVED:%=--ignore=%)
 
 test-plugins: $(BIN)/.developer  ## the kit for plugin authors, and what GitLab's jobs sign in with
 	$(PYTEST) $(PARALLEL) tests/kit plugins/plugin_oidc/tests
@@ -63,6 +66,15 @@ test-pythons: $(BIN)/.developer  ## the tests of host, web and plugins on each s
 
 test-deploy: $(BIN)/.developer  ## systemd, nginx, the image's steps, a backup, and wheels for each platform
 	$(PYTEST) tests/deploy
+
+scanners: .tools/.installed  ## the real scanners, pinned, into .tools/; Grype and osv-scanner where there is Go
+
+.tools/.installed: $(BIN)/.developer tools/scanners.sh tools/scanners.txt
+	PYTHON=$(BIN)/python tools/scanners.sh .tools
+	@touch $@
+
+test-scanners: $(BIN)/.developer  ## the real scanners of `make scanners` on real files, and that they agree
+	$(PYTEST) -rs tests/scanners
 
 check: format lint types layers test test-plugins test-e2e test-api stress docs  ## all that must hold before a change lands
 
@@ -98,4 +110,4 @@ bench-smoke: $(BIN)/.developer  ## the same in two minutes, tiny: it shows that 
 	$(BIN)/python -m benchmarks --smoke
 
 clean:  ## remove what was made here; data stays
-	rm -rf $(VENV) .venv-clients .venv-3.* site .bench .soak dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .tools .venv-clients .venv-3.* site .bench .soak dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -13,9 +13,22 @@ from pathlib import Path
 
 TREE = Path(__file__).parent.parent
 VERSIONS = ("3.11", "3.12", "3.13")
-PLUGINS = ("plugins/plugin_pypi", "plugins/plugin_htpasswd", "plugins/plugin_oidc")
+SCANNERS = tuple(
+    sorted(f"plugins/plugin_scanners/{folder.name}" for folder in (TREE / "plugins/plugin_scanners").iterdir())
+)
+PLUGINS = ("plugins/plugin_pypi", "plugins/plugin_htpasswd", "plugins/plugin_oidc", *SCANNERS)
 TESTS = ("tests/unit", "tests/web", *(f"{plugin}/tests" for plugin in PLUGINS))
-PACKAGES = ("-e", ".", "-e", PLUGINS[0], "-e", PLUGINS[1], "-e", f"{PLUGINS[2]}[registry]")
+PACKAGES = (
+    "-e",
+    ".",
+    "-e",
+    PLUGINS[0],
+    "-e",
+    PLUGINS[1],
+    "-e",
+    f"{PLUGINS[2]}[registry]",
+    *(f"-e{path}" for path in SCANNERS),
+)
 NEEDED = ("pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "requests", "trustme")
 PARALLEL = ("-n", "auto", "--dist", "loadfile")
 

@@ -10,6 +10,7 @@ from orbitalreg.model.packages import (
     Inspection,
     Kind,
     Listing,
+    Locked,
     Microseconds,
     Publication,
     RemoteFile,
@@ -22,6 +23,7 @@ from orbitalreg.model.packages import (
     valid_name,
 )
 from orbitalreg.model.people import ANONYMOUS, NOBODY, REMEMBERED_LEVELS, Actor, Grant, Identity, Right, best
+from orbitalreg.model.quantities import parse_duration, parse_size
 from orbitalreg.model.reports import Component, Database, Finding, Report, ReportStatus, Scan, Severity, Staged
 
 __all__ = [
@@ -40,6 +42,7 @@ __all__ = [
     "Inspection",
     "Kind",
     "Listing",
+    "Locked",
     "Microseconds",
     "Publication",
     "RemoteFile",
@@ -56,5 +59,7 @@ __all__ = [
     "Withholding",
     "best",
     "now",
+    "parse_duration",
+    "parse_size",
     "valid_name",
 ]

@@ -9,11 +9,13 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+SCANNERS = ("grype", "osv", "syft", "trivy")
 PACKAGES = {
     "orbitalreg": "orbitalreg",
     "orbitalreg-htpasswd": "plugins/plugin_htpasswd/orbitalreg_htpasswd",
     "orbitalreg-pypi": "plugins/plugin_pypi/orbitalreg_pypi",
     "orbitalreg-oidc-gitlab": "plugins/plugin_oidc/orbitalreg_oidc_gitlab",
+    **{f"orbitalreg-{name}": f"plugins/plugin_scanners/{name}/orbitalreg_{name}" for name in SCANNERS},
 }
 """What is installed in editable mode, and where its package is in the tree."""
 

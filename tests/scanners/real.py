@@ -1,0 +1,61 @@
+"""The real tools of `make scanners`, behind the plugins; their databases are made of the shared advisories."""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import grype_database
+import trivy_database
+from advisories import read
+from orbitalreg_grype.plugin import Grype
+from orbitalreg_syft.plugin import Syft
+from orbitalreg_trivy.plugin import Trivy
+
+from orbitalreg.interfaces import Scanner, Surroundings
+from orbitalreg.model import Staged
+
+TREE = Path(__file__).parents[2]
+BIN = TREE / ".tools" / "bin"
+PLUGINS = TREE / "plugins" / "plugin_scanners"
+CLASSES: Mapping[str, type[Scanner]] = {cls.name: cls for cls in (Trivy, Grype, Syft)}
+
+
+def is_here(name: str) -> bool:
+    return (BIN / name).exists()
+
+
+def build_databases(folder: Path) -> None:
+    advisories = list(read())
+    trivy_database.build(folder / "trivy", advisories)
+    if is_here("grype"):
+        grype_database.build(BIN / "grype", folder / "grype", advisories)
+
+
+def scanner(name: str, databases: Path, **more: Any) -> Scanner:
+    keys = {"trivy": "cache", "grype": "database"}
+    options = {"binary": str(BIN / name), **({keys[name]: str(databases / name)} if name in keys else {}), **more}
+    return CLASSES[name](Surroundings(options, databases, databases / "own", no_clients))
+
+
+def no_clients(server: str, ca_bundle: Path | None = None) -> Any:
+    raise AssertionError(f"a server is asked: {server}")
+
+
+def cases(name: str) -> Iterator[tuple[str, Staged, Path]]:
+    """The recorded cases of a plugin: each one's name, what is staged of it, and where it is recorded."""
+    plugin = PLUGINS / name / "tests"
+    played = _module(plugin / "conftest.py", f"recorded_{name}")
+    for case, packages in json.loads((plugin / "recorded" / "cases.json").read_text()).items():
+        yield case, played.staged(packages), plugin / "recorded" / case
+
+
+def _module(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    found = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
