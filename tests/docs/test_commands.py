@@ -26,7 +26,7 @@ import pytest
 import wheels
 from archives_corpus import make_wheel
 from harness import CONFIG, Registry
-from outside import Outside
+from outside import Outside, vulnerabilities
 from pages import PAGES, TREE, Block, blocks, name
 from reported import BLANK, finding, put_beside, report
 from session import Session, environment
@@ -40,11 +40,13 @@ TUTORIALS = {
 """Pages that install the registry, and what they install beside what both do."""
 
 CLIENTS = "docs/how-to/set-up-clients.md"
+OSV = "docs/how-to/scan-with-osv.md"
 FINDINGS = "docs/how-to/see-findings.md"
 WITH_OUTSIDE = {
     "docs/how-to/proxy-an-upstream.md",
     "docs/how-to/go-offline.md",
     "docs/how-to/guard-and-cooldown.md",
+    OSV,
 }
 """Pages that start a registry of their own before an index of `outside.py`; there is a `my-pkg` 1.0 in `dist/`."""
 
@@ -102,6 +104,7 @@ NOT_RUN = {
     ("docs/how-to/set-up-clients.md", "keyring"): "needs a desktop; tests/e2e/test_clients.py has a keyring of its own",
     ("docs/how-to/set-up-clients.md", "pip"): "needs the keyring; tests/e2e/test_clients.py has one of its own",
     ("docs/how-to/sign-in-with-passwords.md", "pip"): "needs a package index; the plugin is installed beside the tests",
+    (OSV, "pip"): "needs a package index; the plugin is installed beside the tests",
     (
         "docs/how-to/sign-in-with-passwords.md",
         "htpasswd",
@@ -185,6 +188,7 @@ def stands_for(folder: Path, registry: Registry | None, outside: Outside) -> dic
     first, second = free_ports(2)
     found = {
         'upstream = "pypi"': f'upstream = "{outside.url}"',
+        r'dump = "osv\.dev"': f'dump = "{outside.dump_url}"',
         r"127\.0\.0\.1:8081": f"127.0.0.1:{second}",
         "/opt/orbitalreg/bin": str(Path(sys.executable).parent),
         "/srv/": f"{folder}/srv/",
@@ -225,6 +229,9 @@ def session(walk: Walk, tmp_path: Path, outside: Outside, request: pytest.Fixtur
         filename, data = make_wheel("my-pkg", "1.0")
         (folder / "dist").mkdir()
         (folder / "dist" / filename).write_bytes(data)
+    if name(walk.page) == OSV:
+        (folder / "srv" / "usb").mkdir()
+        (folder / "srv" / "usb" / "all.zip").write_bytes(vulnerabilities())
     if name(walk.page) in TUTORIALS:
         names = ["orbitalreg", "orbitalreg-pypi", "build", "twine", "hatchling", *TUTORIALS[name(walk.page)]]
         more["PIP_INDEX_URL"] = wheels.make_index(tmp_path / "index", names, TREE)
