@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n auto --dist loadfile
 DAILY := tests/e2e/test_clients.py
 SERVED := tests/web/test_server.py tests/web/test_jobs_served.py tests/web/test_adversity.py
-STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py
+STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py tests/e2e/test_scanning.py
 KINDS := $(wildcard plugins/plugin_pypi/tests/test_conformance_*.py) plugins/plugin_pypi/tests/test_json_api.py
 CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi plugins/plugin_htpasswd/orbitalreg_htpasswd plugins/plugin_oidc/orbitalreg_oidc_gitlab \
 	$(foreach name,$(SCANNERS),plugins/plugin_scanners/$(name)/orbitalreg_$(name))

@@ -1,5 +1,6 @@
 """The workloads by name, and what runs for each."""
 
+import sys
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from benchmarks import corpus
 from benchmarks.corpus import Sizes
 from benchmarks.devpi import Devpi, DevpiProxy
+from benchmarks.matching import DUMP, MISSING, matching
 from benchmarks.points import Point
 from benchmarks.proxies import OrbitalRegProxy, Proxpi, start_upstream
 from benchmarks.proxying import Far, herding, installing, joining, proxying
@@ -25,7 +27,8 @@ PROXYING: dict[str, tuple[str, Callable[[Far, Sizes], Iterator[Point]]]] = {
     "virtual": ("A virtual of five members", joining),
     "install": ("Installing through a virtual", installing),
 }
-WORKLOADS = {**HOLDING, **{name: title for name, (title, _) in PROXYING.items()}}
+MATCHING = {"matching": "Vulnerabilities by name and version"}
+WORKLOADS = {**HOLDING, **{name: title for name, (title, _) in PROXYING.items()}, **MATCHING}
 """Titles by name, in the order in which they are measured."""
 
 
@@ -49,7 +52,8 @@ class Bench:
         return self.home / "corpus"
 
     def programs(self, name: str, *packages: str) -> Path:
-        sources = [self.source, self.source / "plugins" / "plugin_pypi"] if name == "orbitalreg" else []
+        plugins = [self.source / "plugins" / part for part in ("plugin_pypi", "plugin_scanners/osv")]
+        sources = [self.source, *filter(Path.exists, plugins)] if name == "orbitalreg" else []
         programs = environment(self.work, name, sources)
         found = versions(programs)
         self.installed |= {package: found[package] for package in packages}
@@ -125,6 +129,16 @@ def points(bench: Bench, chosen: Collection[str]) -> Generator[tuple[str, Point]
             for name, (_, workload) in PROXYING.items():
                 if name in chosen:
                     yield from ((name, point) for point in workload(far, bench.sizes))
+    if "matching" in chosen:
+        yield from (("matching", point) for point in _matching(bench))
+
+
+def _matching(bench: Bench) -> Iterator[Point]:
+    """Without servers, and without anything to compare with."""
+    if not DUMP.exists():
+        print(MISSING, file=sys.stderr)
+        return
+    yield from matching(bench.programs("orbitalreg", "orbitalreg-osv"), bench.home / "matching", bench.sizes)
 
 
 def _holding(bench: Bench, chosen: Collection[str]) -> Iterator[tuple[str, Point]]:

@@ -17,12 +17,13 @@ from orbitalreg.config import RepositorySettings, Settings
 from orbitalreg.errors import ConfigError, NotFound, StorageFailed
 from orbitalreg.identity import Accounts
 from orbitalreg.inspection import Inspector
-from orbitalreg.interfaces import Authenticator, BlobStore, FormatAdapter, Source, TokenExchanger
+from orbitalreg.interfaces import Authenticator, BlobStore, Capability, FormatAdapter, Source, TokenExchanger
 from orbitalreg.jobs import Handler
 from orbitalreg.model import Address, Kind, Repository, now
 from orbitalreg.plugins import Plugins
 from orbitalreg.publishing import Curator, Desk
 from orbitalreg.rights import Rights
+from orbitalreg.scanning.known import KnownReports
 from orbitalreg.scanning.queue import ScanQueue
 from orbitalreg.scanning.scans import Scanning
 from orbitalreg.sourcing import Sources, make_sources, pattern_problems, upstream_problems
@@ -140,7 +141,9 @@ def assemble(settings: Settings) -> Registry:
     with catalog.write() as db:
         configured = _reconcile(db, settings)
     scanning = Scanning(settings, plugins, surroundings.scanners(settings, plugins), catalog, store)
-    sources = make_sources(settings, plugins.formats, configured, catalog, store, scanning.queue)
+    judges = [name for name, scanner in scanning.scanners.items() if scanner.judges_names]
+    evidence = (KnownReports(catalog, scanning.judge, judges), _lookouts(plugins))
+    sources = make_sources(settings, plugins.formats, configured, catalog, store, scanning.queue, *evidence)
     exchangers = surroundings.exchangers(settings, plugins)
     rights = Rights.of_settings(settings, exchangers)
     return Registry(
@@ -160,6 +163,12 @@ def assemble(settings: Settings) -> Registry:
         Webhooks(catalog, subscribers(settings)),
         scanning,
     )
+
+
+def _lookouts(plugins: Plugins) -> list[str]:
+    """The scanners without whose word a file counts as unscanned."""
+    wanted = {Capability.VULNERABILITY, Capability.MALWARE}
+    return [name for name, brought in plugins.scanners.items() if brought.cls.capabilities & wanted]
 
 
 def _desk(settings: Settings, catalog: Catalog, store: BlobStore, sources: Sources, scans: ScanQueue) -> Desk:

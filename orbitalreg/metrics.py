@@ -6,7 +6,8 @@ answers a scrape adds them up. What the catalog and the disk know is asked at th
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from orbitalreg.model import Address
+from orbitalreg.model import Address, Report
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -23,6 +24,16 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 1
 
 Gauge = tuple[str, str, float]
 """Name, meaning and value of something that is asked at the scrape."""
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeFamily:
+    """The same by `labels`: each value under the texts of its labels."""
+
+    name: str
+    meaning: str
+    labels: tuple[str, ...]
+    values: Mapping[tuple[str, ...], float]
 
 
 def share(folder: Path) -> None:
@@ -91,6 +102,9 @@ class Metrics:
             ["repository"],
             registry=registry,
         )
+        self._scans = Counter(
+            "orbitalreg_scans", "Reports on files, as they were made.", ["scanner", "status"], registry=registry
+        )
         self._count_of = lru_cache(maxsize=4096)(self._requests.labels)
         self._seconds_of = lru_cache(maxsize=512)(self._seconds.labels)
 
@@ -140,7 +154,11 @@ class Metrics:
     def mismatched(self, repository: Address) -> None:
         self._mismatched.labels(str(repository)).inc()
 
-    def exposition(self, gauges: Iterable[Gauge]) -> bytes:
+    def scanned(self, report: Report) -> None:
+        """One report on a file."""
+        self._scans.labels(report.scanner, str(report.status)).inc()
+
+    def exposition(self, gauges: Iterable[Gauge | GaugeFamily]) -> bytes:
         """The text that Prometheus scrapes: what was counted, in all processes, and `gauges`."""
         registry = CollectorRegistry()
         registry.register(_Gauges(list(gauges)))
@@ -152,9 +170,16 @@ class Metrics:
 
 
 class _Gauges(Collector):
-    def __init__(self, gauges: Iterable[Gauge]) -> None:
+    def __init__(self, gauges: Iterable[Gauge | GaugeFamily]) -> None:
         self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        for name, documentation, value in self._gauges:
-            yield GaugeMetricFamily(f"orbitalreg_{name}", documentation, value=value)
+        for gauge in self._gauges:
+            if isinstance(gauge, GaugeFamily):
+                family = GaugeMetricFamily(f"orbitalreg_{gauge.name}", gauge.meaning, labels=gauge.labels)
+                for texts, value in gauge.values.items():
+                    family.add_metric(texts, value)
+                yield family
+            else:
+                name, meaning, value = gauge
+                yield GaugeMetricFamily(f"orbitalreg_{name}", meaning, value=value)

@@ -1,6 +1,6 @@
 """From settings to the sources of every repository, made once for each configuration of each process."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Semaphore
 
@@ -17,6 +17,7 @@ from orbitalreg.sources.governed import Governance
 from orbitalreg.sources.guard import NameGuard
 from orbitalreg.sources.kept import Kept
 from orbitalreg.sources.patterns import Patterns, can_match
+from orbitalreg.sources.policing import Attached, Known
 from orbitalreg.sources.remote import FILES, Asker, DecodedPage, Relay, RemoteSource, Turns
 from orbitalreg.sources.rules import Rules
 from orbitalreg.sources.siblings import Siblings
@@ -32,15 +33,15 @@ class Sources:
 
     raw: Mapping[Address, RawSource]
     governed: Mapping[Address, GovernedSource]
+    served: Mapping[Address, Source]
     siblings: Siblings
     relay: Relay
     client: upstream.Client
     fetches: Fetches
 
     def source(self, repository: Repository) -> Source:
-        """A local repository withholds nothing, and is asked directly."""
-        raw = self.raw[repository.address]
-        return raw if isinstance(raw, LocalSource) else self.governed[repository.address]
+        """A local repository that no policy touches withholds nothing, and is asked directly."""
+        return self.served[repository.address]
 
     def close(self) -> None:
         """End what nobody reads, and close connections that are idle."""
@@ -55,9 +56,14 @@ def make_sources(
     catalog: Catalog,
     store: BlobStore,
     scans: ScanQueue,
+    known: Known | None = None,
+    scanners: Collection[str] = (),
 ) -> Sources:
-    """The settings were found good by `upstream_problems`. Raises `ConfigError` where a password's file is gone."""
-    return _Maker(settings, formats, repositories, catalog, store, scans).sources()
+    """`known` is what scanners said, and `scanners` those that look for vulnerabilities or malware.
+
+    The settings were found good by `upstream_problems`. Raises `ConfigError` where a password's file is gone.
+    """
+    return _Maker(settings, formats, repositories, catalog, store, scans).sources(known, frozenset(scanners))
 
 
 class _Maker:
@@ -88,7 +94,7 @@ class _Maker:
         self._fetches = Fetches(store.staging, max(1, settings.server.threads // 2))
         self._turns = Turns(Semaphore(max(1, settings.server.threads // 2)))
 
-    def sources(self) -> Sources:
+    def sources(self, known: Known | None, scanners: frozenset[str]) -> Sources:
         for address in self._wanted:
             self._raw_source(address)
         governance = Governance(
@@ -100,12 +106,30 @@ class _Maker:
                 for address, wanted in self._wanted.items()
                 if wanted.kind is not Kind.LOCAL
             },
+            self._policies(),
+            known,
+            scanners,
         )
         governed = {
             address: GovernedSource(raw, self._adapter(address), governance) for address, raw in self._raw.items()
         }
+        served = {
+            address: raw if isinstance(raw, LocalSource) and not governed[address].is_policed else governed[address]
+            for address, raw in self._raw.items()
+        }
         virtuals = [raw for raw in self._raw.values() if isinstance(raw, VirtualSource)]
-        return Sources(self._raw, governed, Siblings(virtuals), self._relay, self._client, self._fetches)
+        return Sources(self._raw, governed, served, Siblings(virtuals), self._relay, self._client, self._fetches)
+
+    def _policies(self) -> Mapping[str, Sequence[Attached]]:
+        """By the id of the repository, in the order of the configuration."""
+        return {
+            self._repositories[address].id: [
+                Attached(address, policy.policy(self._adapter(address).normalize))
+                for policy in self._settings.policies
+                if policy.is_for(address)
+            ]
+            for address in self._wanted
+        }
 
     def _remotes(self) -> list[tuple[Address, RepositorySettings]]:
         return [(address, wanted) for address, wanted in self._wanted.items() if wanted.kind is Kind.REMOTE]

@@ -30,6 +30,11 @@ def microseconds(moment: datetime) -> Microseconds:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
+def end_of(day: date) -> Microseconds:
+    """The instant at which the day is over, UTC."""
+    return microseconds(datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1))
+
+
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """A part of a list. `next` is the cursor of the part that follows, or null at the end."""
@@ -351,11 +356,49 @@ class HiddenVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class VerdictSummary:
+    """One thing that a policy says of a file.
+
+    `action` is `block`, `warn`, or `except` for what an exception of the policy opens. `rule` is the key of the policy
+    that is broken, and null for an exception, as are the vulnerability's id, severity and fixed version where it is
+    about none.
+    """
+
+    filename: str
+    policy: str
+    action: str
+    rule: str | None
+    reason: str
+    vulnerability: str | None
+    severity: str | None
+    fixed_in: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TriedFile:
+    """What policies would say of a file of a build; `verdict` is `pass`, `warn`, `block` or `missing`.
+
+    `filename` is null where the repository has none of the version. `place` says where the lock file pins it. `policy`,
+    `rule` and `reason` are of what it breaks first.
+    """
+
+    package: str
+    version: str
+    filename: str | None
+    place: str
+    verdict: str
+    policy: str | None
+    rule: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class VersionExplanation:
     """Where a version comes from. `version` is empty for files whose name tells none.
 
     `provided_by` is the repository that holds its files, or null where all who have it are hidden; `files` are those
-    shown. A version is not offered where there are none.
+    shown. A version is not offered where there are none. `verdicts` are what policies say of its files, the strictest
+    first; `remedy` is why it is let through although it is younger than `min_age`.
     """
 
     version: str
@@ -363,6 +406,8 @@ class VersionExplanation:
     files: list[str]
     withheld: list[WithheldSummary]
     hidden: list[HiddenVersion]
+    verdicts: list[VerdictSummary]
+    remedy: str | None
 
 
 @dataclass(frozen=True, slots=True)

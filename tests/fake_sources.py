@@ -2,14 +2,27 @@
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, BinaryIO
 
 from orbitalreg_toy import ToyFormat
 
 from orbitalreg.errors import NotFound, UpstreamFailed
-from orbitalreg.model import Address, File, Kind, Listing, Repository, Status, Withholding
+from orbitalreg.model import (
+    Address,
+    File,
+    Finding,
+    Kind,
+    Listing,
+    Report,
+    ReportStatus,
+    Repository,
+    Severity,
+    Status,
+    Withholding,
+)
 from orbitalreg.sources.guard import NameGuard
 from orbitalreg.sources.patterns import Patterns
 from orbitalreg.sources.section import part
@@ -130,6 +143,43 @@ class FakeSource:
     def _fail(self) -> None:
         if self.failing is not None:
             raise UpstreamFailed(self.failing)
+
+
+class FakeKnown:
+    """What scanners said: reports by the name of the file."""
+
+    judges = False
+
+    def __init__(self) -> None:
+        self.reports: dict[str, list[Report]] = {}
+        self.revisions: Counter[str] = Counter()
+        self._mended: dict[str, list[str]] = {}
+
+    def put(self, package: str, filename: str, *findings: Finding, scanner: str = "eye", **fields: Any) -> None:
+        """What the scanner says of the file from now on."""
+        said = Report(scanner, fields.pop("status", ReportStatus.OK), findings, **fields)
+        others = [report for report in self.reports.get(filename, []) if report.scanner != scanner]
+        self.reports[filename] = [*others, said]
+        self.revisions[package] += 1
+
+    def mends(self, package: str, versions: Iterable[str]) -> None:
+        """Every lower version has a vulnerability that each of these mends."""
+        self._mended[package] = sorted(versions)
+        self.revisions[package] += 1
+
+    def revision(self, format_name: str, package: str) -> str:
+        return str(self.revisions[package])
+
+    def of(self, format_name: str, listing: Listing) -> Mapping[str, tuple[Report, ...]]:
+        return {file.id: (*self.reports.get(file.filename, []), *self._ill(file)) for file in listing.files}
+
+    def _ill(self, file: File) -> list[Report]:
+        found = [
+            Finding(f"TOY-{version}", file.package, file.version, Severity.LOW, fixed_in=version)
+            for version in self._mended.get(file.package, [])
+            if file.version and TOY.version_key(file.version) < TOY.version_key(version)
+        ]
+        return [Report("doctor", ReportStatus.OK, tuple(found))] if found else []
 
 
 def local(name: str = "internal") -> FakeSource:

@@ -1,15 +1,18 @@
 """Puts reports into a catalog as the engine would: with their raw output and documents as blobs."""
 
+import gzip
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ulid import ULID
 
-from orbitalreg.assembly import Registry
+from orbitalreg import config
+from orbitalreg.assembly import Registry, assemble
 from orbitalreg.catalog import files, reports
 from orbitalreg.inventory import inventory_of
-from orbitalreg.model import Address, Component, Database, Finding, Report, ReportStatus, Severity
+from orbitalreg.model import Address, Database, Finding, Report, ReportStatus, Severity
 
 BUILT_AT = 1_700_000_000_000_000
 SCANNED_AT = 1_700_003_600_000_000
@@ -40,11 +43,21 @@ def put(
     inventory = inventory_of(registry.catalog, registry.sources.governed[address], adapter)
     [file] = [file for file in inventory.held(named.package) if file.filename == filename]
     kept = {kind: _blob(registry, body) for kind, body in (documents or {}).items()}
-    digest = None if raw is None else _blob(registry, raw)
+    digest = None if raw is None else _blob(registry, gzip.compress(raw, mtime=0))
     with registry.catalog.write() as db:
         for one in said:
             reports.put(db, file.id, one, digest, kept)
         reports.changed(db, adapter.name, named.package)
+
+
+def put_beside(config_file: Path, repository: str, filename: str, *said: Report, **more: Any) -> None:
+    """The same on the data of a server that runs."""
+    registry = assemble(config.load(config_file))
+    try:
+        put(registry, repository, filename, *said, **more)
+    finally:
+        registry.close()
+        registry.catalog.close()
 
 
 def put_listed(registry: Registry, format_name: str, package: str, version: str, *said: Report) -> None:
@@ -84,4 +97,3 @@ SAME = report("osv", finding("PYSEC-1", aliases=("CVE-2020-1",), fixed_in="1.5")
 CLEAN = report("grype")
 STALE = report("grype", status=ReportStatus.DB_STALE, reason="the database is 9 days old")
 BLANK = report("grype", status=ReportStatus.NOT_SCANNED, reason="it did not recognise the file", database=None)
-BUNDLED = Component("string", "1.0", "pkg:toy/string@1.0", "ball/string", is_bundled=True)

@@ -99,7 +99,7 @@ def documents(db: Database, file_id: str) -> tuple[DocumentRow, ...]:
 
 
 def raw_digest(db: Database, file_id: str, scanner: str) -> str | None:
-    """Of the tool's own output, which is a blob."""
+    """Of the tool's own output, which is a blob, packed by gzip."""
     row = db.execute("SELECT raw_sha256 FROM report WHERE file_id = ? AND scanner = ?", (file_id, scanner)).fetchone()
     return row[0] if row else None
 

@@ -126,6 +126,14 @@ def waiting(db: Database, kind: str, file_ids: Sequence[str]) -> int:
     return count
 
 
+def queued(db: Database, kind: str) -> int:
+    """How many jobs of this kind there are that nobody works on, and that were not given up."""
+    row = db.execute(
+        "SELECT COUNT(*) FROM job WHERE kind = ? AND leased_until IS NULL AND failed_at IS NULL", (kind,)
+    ).fetchone()
+    return int(row[0])
+
+
 def counts(db: Database) -> list[tuple[str, str, int]]:
     """(scanner, status, how many) of the reports on files."""
     rows = db.execute("SELECT scanner, status, COUNT(*) FROM report GROUP BY scanner, status ORDER BY scanner, status")

@@ -10,6 +10,8 @@ from orbitalreg.cli import (
     grants,
     new_plugin,
     packages,
+    policies,
+    scan,
     serve,
     setup,
     sources,
@@ -48,6 +50,8 @@ for command in (
     sources.downloads,
     findings.findings,
     audit.audit,
+    scan.scan,
+    policies.policy,
     worker.worker,
 ):
     main.add_command(command)

@@ -203,7 +203,8 @@ class Local:
 
     def _inventory(self, address: Address) -> Inventory:
         _, adapter = self._place(address)
-        return inventory_of(self._registry.catalog, self._registry.sources.governed[address], adapter)
+        source = self._registry.sources.governed[address]
+        return inventory_of(self._registry.catalog, source, adapter, self._registry.scanning.blind)
 
 
 @contextmanager

@@ -1,17 +1,22 @@
 """`orbitalreg init`, `check`, `doctor` and `plugins`."""
 
+import tempfile
 from pathlib import Path
 
 import click
 
-from orbitalreg import config, machine
+from orbitalreg import config, machine, surroundings
 from orbitalreg import plugins as plugin_registry
 from orbitalreg.assembly import check_plugins, conflicts, detached, read_settings
 from orbitalreg.catalog import FILENAME, Catalog, jobs
-from orbitalreg.cli.common import config_option, json_option, print_json, print_rows
+from orbitalreg.cli.common import config_option, json_option, moment, print_json, print_rows
 from orbitalreg.cli.template import starting_file
-from orbitalreg.errors import ConfigError
+from orbitalreg.config import Settings
+from orbitalreg.errors import ConfigError, ScannerFailed
+from orbitalreg.model import now
 from orbitalreg.plugins import Plugins
+from orbitalreg.scanning.looking import Enabled
+from orbitalreg.scanning.scans import enabled
 from orbitalreg.sourcing import ask_upstreams, remote_bases
 
 
@@ -71,11 +76,12 @@ def check(config_file: str | None, as_json: bool) -> None:
 @config_option
 @json_option
 def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
-    """Look at SQLite, disk, permissions, clock, and jobs given up. Exit 1 where something must be mended."""
+    """Look at SQLite, disk, permissions, clock, scanners, and jobs given up. Exit 1 where something must be mended."""
     settings = read_settings(config_file)
     found = machine.examine(settings.data.path)
     if (settings.data.path / FILENAME).exists():
         found += _jobs(Catalog(settings.data.path, look_only=True))
+    found += _scanners(settings)
     if upstreams:
         found += [
             machine.Finding(f"upstream of {address}", machine.WARNING if fault else machine.GOOD, fault or base)
@@ -105,6 +111,36 @@ def _jobs(catalog: Catalog) -> list[machine.Finding]:
         )
         for kind, count, failure in given_up
     ]
+
+
+def _scanners(settings: Settings) -> list[machine.Finding]:
+    """What each enabled scanner judges by; nothing where no plugin has settings."""
+    if not settings.plugins:
+        return []
+    plugins = check_plugins(settings)
+    with tempfile.TemporaryDirectory() as folder:
+        scanners = enabled(settings, plugins, surroundings.scanners(settings, plugins), Path(folder)).values()
+        try:
+            return [_scanner(scanner) for scanner in scanners]
+        finally:
+            for scanner in scanners:
+                scanner.children.close()
+
+
+def _scanner(scanner: Enabled) -> machine.Finding:
+    subject = f"scanner {scanner.name}"
+    try:
+        state = scanner.state()
+    except ScannerFailed as error:
+        return machine.Finding(subject, machine.WARNING, str(error))
+    says = f"version {state.version or 'not told'}"
+    if state.database is None:
+        return machine.Finding(subject, machine.GOOD, f"{says}, without a database")
+    says += f", database {state.database.version}"
+    if state.database.built_at is not None:
+        days = (now() - state.database.built_at) / 86_400_000_000
+        says += f" of {moment(state.database.built_at)}, {days:.1f} days old"
+    return machine.Finding(subject, machine.GOOD, says)
 
 
 @click.command()

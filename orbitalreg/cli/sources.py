@@ -20,7 +20,7 @@ from orbitalreg.cli.common import (
 from orbitalreg.cli.packages import holding, parse_package
 from orbitalreg.config import parse_duration
 from orbitalreg.errors import InvalidName
-from orbitalreg.summaries import Explanation, VersionExplanation
+from orbitalreg.summaries import Explanation, VerdictSummary, VersionExplanation
 
 
 @click.command()
@@ -59,16 +59,28 @@ def _rows(version: VersionExplanation) -> Iterator[dict[str, Any]]:
         "version": version.version or "(none)",
         "provided by": provider,
         "files": len(version.files),
-        "not offered": said[0],
+        "remarks": said[0],
     }
     for reason in said[1:]:
-        yield {"version": "", "provided by": "", "files": "", "not offered": reason}
+        yield {"version": "", "provided by": "", "files": "", "remarks": reason}
+
+
+def _said(verdict: VerdictSummary) -> str:
+    told = {"block": "blocked by", "warn": "warned of by", "except": "passed by"}[verdict.action]
+    return f"{told} policy {verdict.policy}: {verdict.reason}"
 
 
 def _reasons(version: VersionExplanation) -> Iterator[str]:
     for reason, files in groupby(sorted(version.withheld, key=holding), key=holding):
         count = len(list(files))
         yield f"{count} {'file' if count == 1 else 'files'} withheld {reason}"
+    blocked = {file.filename for file in version.withheld}
+    said = [one for one in version.verdicts if one.filename not in blocked]
+    for verdict, same in groupby(sorted(said, key=_said), key=_said):
+        count = len(list(same))
+        yield f"{count} {'file' if count == 1 else 'files'} {verdict}"
+    if version.remedy:
+        yield f"let through although it is young: {version.remedy}"
     for hidden in version.hidden:
         yield f"that of {hidden.repository} is hidden: {hidden.reason}"
 

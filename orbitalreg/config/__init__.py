@@ -4,8 +4,9 @@ The settings' classes are the reference: their fields' descriptions are the docu
 A new table is a class in `settings` (or a module beside it), a field of `Settings`, and its check in `checks`.
 """
 
-from orbitalreg.config.loading import DEFAULT_FILE, ENVIRONMENT, find_file, from_dict, load
+from orbitalreg.config.loading import DEFAULT_FILE, ENVIRONMENT, find_file, from_dict, load, load_policies
 from orbitalreg.config.people import GrantSettings, TokenSettings
+from orbitalreg.config.policies import PolicyExceptionSettings, PolicySettings
 from orbitalreg.config.repositories import DEFAULT_PROJECT, ProjectSettings, RepositorySettings, keys_by_kind
 from orbitalreg.config.scanning import ScanningSettings
 from orbitalreg.config.settings import DataSettings, ServerSettings, Settings, StorageSettings
@@ -20,6 +21,8 @@ __all__ = [
     "DataSettings",
     "GrantSettings",
     "Network",
+    "PolicyExceptionSettings",
+    "PolicySettings",
     "ProjectSettings",
     "RepositorySettings",
     "ScanningSettings",
@@ -32,6 +35,7 @@ __all__ = [
     "from_dict",
     "keys_by_kind",
     "load",
+    "load_policies",
     "parse_duration",
     "parse_listen",
     "parse_network",

@@ -1,8 +1,9 @@
 """What is wrong with settings beyond the form of each key: one line for each fault, with the key's path."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
+from orbitalreg.config.policies import rule_faults
 from orbitalreg.config.repositories import RepositorySettings, keys_by_kind, read_secret, repository_path
 from orbitalreg.config.settings import Settings
 from orbitalreg.errors import ConfigError
@@ -14,6 +15,7 @@ def faults(settings: Settings) -> Iterator[str]:
     yield from _repositories(settings)
     yield from _groups(settings)
     yield from _webhooks(settings)
+    yield from _policies(settings)
 
 
 def _webhooks(settings: Settings) -> Iterator[str]:
@@ -37,6 +39,30 @@ def _webhooks(settings: Settings) -> Iterator[str]:
                 webhook.key()
             except ConfigError as error:
                 yield f"{path}.secret_file: {error}"
+
+
+def _policies(settings: Settings) -> Iterator[str]:
+    addresses = [str(address) for address, _ in settings.repositories()]
+    for number, policy in enumerate(settings.policies):
+        path = f"policies.{number}"
+        if policy.name in (other.name for other in settings.policies[:number]):
+            yield f"{path}.name: found {policy.name!r} a second time; each policy has a name of its own"
+        if not policy.repositories and not policy.projects:
+            yield f"{path}.repositories: is missing; name repositories or projects that the policy is for"
+        for place, address in enumerate(map(str, policy.repositories)):
+            if address not in addresses:
+                hint = _meant(address, addresses)
+                yield f"{path}.repositories.{place}: found {address!r}; there is no such repository{hint}"
+        for place, project in enumerate(policy.projects):
+            if project not in settings.projects:
+                hint = _meant(project, settings.projects)
+                yield f"{path}.projects.{place}: found {project!r}; there is no such project{hint}"
+        yield from rule_faults(policy, path)
+
+
+def _meant(found: str, known: Iterable[str]) -> str:
+    near = get_close_matches(found, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _groups(settings: Settings) -> Iterator[str]:

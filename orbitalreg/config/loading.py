@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from orbitalreg.config.checks import faults
 from orbitalreg.config.messages import problem
+from orbitalreg.config.policies import PolicyFile, PolicySettings, rule_faults
 from orbitalreg.config.settings import DataSettings, Settings
 from orbitalreg.config.values import Table, dotted
 from orbitalreg.errors import ConfigError
@@ -34,13 +35,31 @@ def find_file(explicit: str | None) -> Path | None:
 
 def load(file: Path) -> Settings:
     """The settings in `file`. Relative paths are relative to it. Raises `ConfigError`."""
+    return from_dict(_read(file), base=file.parent)
+
+
+def load_policies(file: Path) -> tuple[PolicySettings, ...]:
+    """The policies in `file`, which has nothing else; what they are for is not asked. Raises `ConfigError`."""
+    raw = _read(file)
     try:
-        raw = tomllib.loads(file.read_text("utf-8"))
+        policies = PolicyFile.model_validate(raw).policies
+    except ValidationError as error:
+        raise ConfigError([f"{file}: {problem(dict(fault), raw)}" for fault in error.errors()]) from error
+    problems = [line for number, policy in enumerate(policies) for line in rule_faults(policy, f"policies.{number}")]
+    if not policies:
+        problems = ["policies: is missing; write each policy as a table [[policies]]"]
+    if problems:
+        raise ConfigError([f"{file}: {line}" for line in problems])
+    return policies
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{file}: cannot be read: {error}"]) from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{file}: is not TOML: {error}"]) from error
-    return from_dict(raw, base=file.parent)
 
 
 def from_dict(raw: Mapping[str, Any], base: Path) -> Settings:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from orbitalreg.config.people import GrantSettings, TokenSettings
+from orbitalreg.config.policies import PolicySettings
 from orbitalreg.config.repositories import ProjectSettings, RepositorySettings, repository_path
 from orbitalreg.config.scanning import ScanningSettings
 from orbitalreg.config.values import Listen, NameKey, Network, PublicUrl, Size, Table
@@ -66,6 +67,7 @@ class Settings(Table):
     grants: tuple[GrantSettings, ...] = Field((), strict=False, description="Who may do what.")
     tokens: TokenSettings = TokenSettings()
     webhooks: tuple[WebhookSettings, ...] = Field((), strict=False, description="Who is told of changes.")
+    policies: tuple[PolicySettings, ...] = Field((), strict=False, description="What files must be like.")
     scanning: ScanningSettings = ScanningSettings()
     plugins: dict[str, dict[str, Any]] = Field({}, description="A plugin's own settings; the table enables it.")
 

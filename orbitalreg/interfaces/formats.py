@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
 
+from orbitalreg.errors import Malformed
 from orbitalreg.model import (
     Component,
     Coordinates,
@@ -18,6 +19,7 @@ from orbitalreg.model import (
     Inspection,
     Kind,
     Listing,
+    Locked,
     Publication,
     RemoteFile,
     RemotePage,
@@ -289,6 +291,22 @@ class FormatAdapter(ABC):
         Runs as `inspect` does, since the input is as hostile. The documents lie where the tools of this format look
         for the metadata of what is installed. Raises `UploadRefused` for a file that cannot be read.
         """
+
+    def license(self, file: File, document: Callable[[str], bytes]) -> str | None:
+        """The licenses of the file as an SPDX expression, by what it states of itself; None where that tells none.
+
+        `document(kind)` reads what is kept beside it, and raises `NotFound` where it is not to be had now: that is let
+        through, since it may be later. The bytes are hostile, and are read quickly; what cannot be read tells none.
+        """
+        return None
+
+    def read_lock(self, filename: str, body: bytes) -> Sequence[Locked]:
+        """The versions that a lock file pins, for every environment that it is for; what comes from elsewhere than a
+        registry is left out.
+
+        Raises `Malformed` for what is no lock file of this format, or pins not everything; it says at which line.
+        """
+        raise Malformed(f"{filename}: the format {self.name} reads no lock files")
 
     @abstractmethod
     def routes(self) -> Sequence[Route]:

@@ -21,8 +21,8 @@ def inventory_of(
 ) -> Inventory:
     """Of the repository of `source`; `blind` as in `Inventory`.
 
-    A local one withholds nothing, and its rows can be asked for by their keys.
+    A local one that no policy touches withholds nothing, and its rows can be asked for by their keys.
     """
-    if isinstance(source.raw, LocalSource):
+    if isinstance(source.raw, LocalSource) and not source.is_policed:
         return LocalInventory(catalog, source.raw, adapter, blind)
     return ShownInventory(catalog, source, adapter, blind)

@@ -179,7 +179,7 @@ class Inventory(ABC):
         )
 
     def raw_report(self, package: str, version: str, filename: str, scanner: str) -> str:
-        """The digest of what the scanner's tool put out, which is a blob. Raises `NotFound`."""
+        """The digest of what the scanner's tool put out, which is a blob packed by gzip. Raises `NotFound`."""
         file = self._held_file(package, version, filename)
         digest = reports.raw_digest(self._catalog.read(), file.id, scanner)
         if digest is None:

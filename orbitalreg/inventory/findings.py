@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlite_utils import Database
@@ -9,7 +10,7 @@ from sqlite_utils import Database
 from orbitalreg.catalog import reports
 from orbitalreg.findings import Vulnerability, order_of, vulnerabilities_of
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.model import File, Finding, Report, ReportStatus, Severity
+from orbitalreg.model import File, Finding, Microseconds, Report, ReportStatus, Severity
 from orbitalreg.summaries import (
     BundledSummary,
     DatabaseSummary,
@@ -20,7 +21,6 @@ from orbitalreg.summaries import (
     ReportSummary,
     VersionFindings,
     at,
-    at_or_none,
     severity_name,
 )
 
@@ -111,7 +111,7 @@ def _summed_up(said: Said) -> dict[str, Any]:
         "scanner_version": report.scanner_version,
         "status": report.status,
         "reason": report.reason,
-        "database": database and DatabaseSummary(database.version, database.digest, at_or_none(database.built_at)),
+        "database": database and DatabaseSummary(database.version, database.digest, _told(database.built_at)),
         "scanned_at": at(report.scanned_at),
         "by_name": said.by_name,
         "finding_count": len(report.findings),
@@ -132,7 +132,7 @@ def _reported(one: Finding) -> ReportedFinding:
         one.fixed_in,
         one.title,
         list(one.links),
-        at_or_none(one.published_at),
+        _told(one.published_at),
     )
 
 
@@ -146,7 +146,15 @@ def _finding(one: Vulnerability) -> FindingSummary:
         one.fixed_in,
         one.title,
         list(one.links),
-        at_or_none(one.published_at),
+        _told(one.published_at),
         list(one.files),
         bundled,
     )
+
+
+def _told(instant: Microseconds | None) -> datetime | None:
+    """What a scanner gives for a time; None too for one that no calendar has."""
+    try:
+        return None if instant is None else at(instant)
+    except OverflowError:
+        return None

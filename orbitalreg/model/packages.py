@@ -205,6 +205,20 @@ class Inspection:
 
 
 @dataclass(frozen=True, slots=True)
+class Locked:
+    """One version that a lock file pins, in normal form.
+
+    `sha256` are the digests of the files that may be taken; where there are none, any file of the version may. `place`
+    says where it stands: `line 3`.
+    """
+
+    package: str
+    version: str
+    sha256: frozenset[str] = frozenset()
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """The outcome of a publish; `created` is False where the same bytes were there already."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from orbitalreg.errors import plain
 from orbitalreg.model import Component, Database, Finding, Report, ReportStatus
 
 REASON_LENGTH = 500
@@ -27,7 +28,7 @@ def checked(
         packages_seen=seen,
         database=database,
         scanner_version=version or report.scanner_version,
-        reason=report.reason[:REASON_LENGTH] if report.reason else None,
+        reason=plain(report.reason)[:REASON_LENGTH] if report.reason else None,
     )
     others = {f"{f.package} {f.version}" for f in report.findings if not _is_of(f, names, purls)}
     foreign = sorted(others | {*report.packages_seen} - purls)

@@ -11,8 +11,8 @@ from orbitalreg.catalog import Catalog
 from orbitalreg.catalog import scans as rows
 from orbitalreg.catalog.scans import Outdated
 from orbitalreg.config import Settings
-from orbitalreg.errors import ScannerFailed
-from orbitalreg.interfaces import BlobStore, Scanner
+from orbitalreg.errors import PluginError, ScannerFailed
+from orbitalreg.interfaces import BlobStore, Capability, Scanner
 from orbitalreg.jobs import BrokenOff, Handler, Task
 from orbitalreg.model import Report
 from orbitalreg.plugins import Plugins
@@ -33,6 +33,8 @@ FAILURES = 5
 """After so many in a row it is not the file's fault: rescanning waits."""
 DAYS = 30
 """Whose downloads say what is looked at first."""
+
+FAULTS = frozenset({Capability.VULNERABILITY, Capability.MALWARE})
 
 IDLE_SECONDS = 60.0
 JUDGES_IDLE_SECONDS = 900.0
@@ -63,9 +65,9 @@ class Scanning:
         self._catalog = catalog
         self._formats = tuple(plugins.formats)
         self._watch_interval = settings.scanning.watch_interval
-        self.scanners = {
-            name: _enabled(scanner, plugins.scanners[name].plugin, settings, folder) for name, scanner in made.items()
-        }
+        self.scanners = enabled(settings, plugins, made, folder)
+        self.blind = frozenset(name for name, scanner in made.items() if not scanner.capabilities & FAULTS)
+        """The scanners that look for nothing wrong: that they find none proves nothing."""
         self.queue = ScanQueue(tuple(self.scanners))
         self._looker = Looker(catalog, store, plugins.formats, folder)
         self.judge = NameJudge(catalog, plugins.formats, self.scanners.values())
@@ -93,14 +95,6 @@ class Scanning:
     def observe(self, on_report: Callable[[Report], None]) -> None:
         """From now on `on_report` is told of each report on a file that this process keeps."""
         self._looker.on_report = on_report
-
-    def states(self) -> Iterator[tuple[Enabled, State | None, str | None]]:
-        """Each scanner with what it judges by, or with its failure."""
-        for scanner in self.scanners.values():
-            try:
-                yield scanner, scanner.state(), None
-            except ScannerFailed as error:
-                yield scanner, None, str(error)
 
     def close(self) -> None:
         """End the child processes that are idle; others end with their question."""
@@ -202,17 +196,27 @@ class Scanning:
         return self._outdated_of(scanner, state).is_any(db)
 
 
+def enabled(settings: Settings, plugins: Plugins, made: Mapping[str, Scanner], folder: Path) -> dict[str, Enabled]:
+    """The scanners that were made to check the settings, with children to come; `folder` is for their scratch."""
+    return {name: _enabled(scanner, plugins.scanners[name].plugin, settings, folder) for name, scanner in made.items()}
+
+
 def _enabled(scanner: Scanner, plugin: str, settings: Settings, folder: Path) -> Enabled:
+    """Raises `PluginError`."""
+    try:
+        deep, judges_names = bool(scanner.deep), bool(scanner.judges_names)
+    except Exception as error:  # foreign code: whatever it raises, the operator must learn which plugin it was
+        raise PluginError(f"plugin {plugin!r}: scanner {scanner.name!r} cannot be used: {error}") from error
     setup = Setup(
         plugin,
         scanner.name,
         settings.plugins.get(plugin, {}),
         settings.base.absolute(),
         (settings.data.path / "plugins" / plugin).absolute(),
-        JUDGES_IDLE_SECONDS if scanner.judges_names else IDLE_SECONDS,
+        JUDGES_IDLE_SECONDS if judges_names else IDLE_SECONDS,
     )
     limits = Limits(settings.scanning.time_limit, settings.scanning.memory_limit)
-    return Enabled(scanner.name, plugin, scanner.deep, scanner.judges_names, Children(setup, folder, limits))
+    return Enabled(scanner.name, plugin, deep, judges_names, Children(setup, folder, limits))
 
 
 def _since() -> str:

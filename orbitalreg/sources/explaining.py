@@ -6,7 +6,9 @@ from functools import cache
 from typing import Any
 
 from orbitalreg.errors import NotFound, UpstreamFailed
+from orbitalreg.findings import Vulnerability
 from orbitalreg.model import File, Kind, Listing, Repository
+from orbitalreg.policy import Verdict
 from orbitalreg.sources.governed import GovernedSource
 from orbitalreg.sources.raw import RawSource
 from orbitalreg.sources.virtual import VirtualSource
@@ -14,8 +16,10 @@ from orbitalreg.summaries import (
     Explanation,
     HiddenVersion,
     MemberAnswer,
+    VerdictSummary,
     VersionExplanation,
     WithheldSummary,
+    at,
     at_or_none,
 )
 
@@ -47,7 +51,7 @@ def explain(source: GovernedSource, package: str, in_full: Callable[[Repository]
         guarded,
         failure,
         [one.answer for one in told],
-        _Versions(source, told, shown, failure).explained(),
+        _Versions(source, package, told, shown, failure).explained(),
     )
 
 
@@ -132,7 +136,7 @@ class _Versions:
     """Version by version, by what was found."""
 
     def __init__(
-        self, source: GovernedSource, told: Sequence[_Told], shown: _Shown | None, failure: str | None
+        self, source: GovernedSource, package: str, told: Sequence[_Told], shown: _Shown | None, failure: str | None
     ) -> None:
         self._told = told
         self._failure = failure
@@ -140,6 +144,8 @@ class _Versions:
         self._shown = frozenset(file.filename for file in shown.governed.files) if shown else frozenset()
         self._withheld: Mapping[str, Any] = shown.governed.withheld if shown else {}
         self._addresses = {one.way.member.repository.id: one.address for one in told}
+        self._verdicts: Mapping[str, Verdict] = source.verdicts(package) if shown else {}
+        self._remedies: Mapping[Any, str] = source.remedies(package) if shown else {}
         self._key = cache(source.version_key)
 
     def explained(self) -> list[VersionExplanation]:
@@ -165,6 +171,13 @@ class _Versions:
                 for one in self._told
                 if one.address != provider and any(self._key(file.version) == key for file in _files(one))
             ],
+            [
+                said
+                for file in files
+                if (verdict := self._verdicts.get(file.filename)) is not None
+                for said in verdict_summaries(file.filename, verdict)
+            ],
+            self._remedies.get(key),
         )
 
     def _hidden(self, told: _Told, provider: str | None) -> str:
@@ -177,6 +190,21 @@ class _Versions:
         quarantined = (one for one in self._told if one.listing and not one.listing.status.offers_files)
         holder = next(quarantined, None)
         return f"{holder.address} comes first and has the package quarantined" if holder else "it came just now"
+
+
+def verdict_summaries(filename: str, verdict: Verdict) -> Iterator[VerdictSummary]:
+    """What the verdict says, thing by thing."""
+    for breach in verdict.breaches:
+        action, rule = str(breach.action), str(breach.rule)
+        yield VerdictSummary(filename, breach.policy, action, rule, breach.text, *_facts(breach.vulnerability))
+    for excepted in verdict.excepted:
+        last = at(excepted.exception.until - 1)
+        reason = f"{excepted.text}: excepted until {last:%Y-%m-%d}, {excepted.exception.reason}"
+        yield VerdictSummary(filename, excepted.policy, "except", None, reason, *_facts(excepted.vulnerability))
+
+
+def _facts(one: Vulnerability | None) -> tuple[str | None, str | None, str | None]:
+    return (None, None, None) if one is None else (one.id, str(one.severity), one.fixed_in)
 
 
 def _files(told: _Told) -> Sequence[File]:

@@ -1,37 +1,49 @@
 """What a repository shows of what is there: the raw source below, and the rules above it."""
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any, BinaryIO
+from functools import cache, partial
+from typing import Any, BinaryIO, TypeVar
 
-from orbitalreg.catalog import Catalog, exceptions
+from orbitalreg.catalog import Catalog, exceptions, reports
 from orbitalreg.errors import NotFound, Withheld
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import File, Listing, Microseconds, Repository, Withholding, now
+from orbitalreg.policy import CLEAN, Policy, Verdict
 from orbitalreg.sources.kept import Kept
+from orbitalreg.sources.policing import Attached, Known, Policing, Verdicts, remedies
 from orbitalreg.sources.raw import RawSource
 from orbitalreg.sources.rules import Facts, Rules, next_change, told, verdict
 from orbitalreg.sources.virtual import VirtualSource, quarantine
 
-Remedies = Callable[[str], frozenset[str]]
-"""For a package, the versions that mend a vulnerability of what they replace. Cheap: it is asked on every read."""
+logger = logging.getLogger(__name__)
 
+ASKED_AGAIN = 60_000_000
+"""How long at most, in microseconds, what was judged by name alone counts before the judges are asked again."""
 
-def no_remedies(package: str) -> frozenset[str]:
-    return frozenset()
+T = TypeVar("T")
+
+NO_VERDICTS = Verdicts({}, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A listing, and what it was made of; it holds until `changes_at` while those are the same."""
+    """A listing, and what it was made of; it holds until `changes_at` while those are the same.
+
+    `refusals` are the words for each file that may not be had, by its name; `remedies` why a version is let through
+    although it is young, by its key.
+    """
 
     listing: Listing
     shown: Mapping[str, File]
+    refusals: Mapping[str, str]
+    verdicts: Verdicts
+    remedies: Mapping[Any, str]
     raw_revision: str
     opened: tuple[exceptions.ExceptionRow, ...]
-    remedies: frozenset[str]
+    known_revision: str
     changes_at: Microseconds | None
 
     @property
@@ -43,14 +55,27 @@ class Judged:
 class Governance:
     """What every `GovernedSource` judges by. `rules` are those of every repository that has some, by its id.
 
-    `clock` tells the present instant; `kept` is what was judged, for all of them.
+    `policies` are those attached to each repository, by its id. `known` is what scanners said, and `scanners` those
+    that look for vulnerabilities or malware. `clock` tells the present instant; `kept` is what was judged, for all.
     """
 
     catalog: Catalog
     rules: Mapping[str, Rules]
-    remedies: Remedies = no_remedies
+    policies: Mapping[str, Sequence[Attached]] = field(default_factory=dict)
+    known: Known | None = None
+    scanners: frozenset[str] = frozenset()
     clock: Callable[[], Microseconds] = now
     kept: Kept[Judged] = field(default_factory=Kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A file as it is shown, or why it is withheld; `refusal` is what those hear who ask for it and may not have it."""
+
+    file: File
+    why: Withholding | None
+    refusal: str | None
+    changes_at: Microseconds | None
 
 
 class GovernedSource:
@@ -66,10 +91,14 @@ class GovernedSource:
         self._adapter = adapter
         self._governance = governance
         self._own = governance.rules.get(raw.repository.id)
-        self._by_holder = _rules_by_holder(raw, governance.rules)
+        self._by_holder = _by_holder(raw, {holder: (rules,) for holder, rules in governance.rules.items()})
+        self._policing = self._police(_by_holder(raw, governance.policies))
         every = {one.repository.id: one for rules in self._by_holder.values() for one in rules}
         self._opened_in = sorted(one.repository.id for one in every.values() if one.by_time)
-        self._policy = _digest(*(f"{holder} {[one.digest for one in r]}" for holder, r in self._by_holder.items()))
+        mends = bool(governance.scanners) and any(one.min_age for one in every.values())
+        self._known = governance.known if self._policing is not None or mends else None
+        digests = [f"{holder} {[one.digest for one in found]}" for holder, found in self._by_holder.items()]
+        self._policy = _digest(*digests, *([self._policing.digest] if self._policing is not None else []))
         self._kept = governance.kept
 
     @property
@@ -80,6 +109,11 @@ class GovernedSource:
     def raw(self) -> RawSource:
         """The same repository before its rules."""
         return self._raw
+
+    @property
+    def is_policed(self) -> bool:
+        """Whether a policy touches what is shown here."""
+        return self._policing is not None
 
     @property
     def by_time(self) -> Sequence[Repository]:
@@ -111,11 +145,35 @@ class GovernedSource:
         judged = self._judged(package)
         file = judged.shown.get(filename)
         if file is not None:
+            if self._policing is not None:
+                self._check(file, judged)
             return file if file.size is not None else self._raw.sized(file)
-        withholding = judged.listing.withheld.get(filename)
-        if withholding is not None:
-            raise Withheld(told(filename, withholding))
+        if (refusal := judged.refusals.get(filename)) is not None:
+            raise Withheld(refusal)
         raise NotFound(f"{self.repository.address} has no file {filename}")
+
+    def verdicts(self, package: str) -> Mapping[str, Verdict]:
+        """What policies say of the package's files, by filename: of those that break none, nothing."""
+        return self._judged(package).verdicts.of
+
+    def verdict(self, file: File) -> Verdict:
+        """On one of the raw listing's files, with its license, which an upstream may be asked for.
+
+        Raises `UpstreamFailed`, `Busy`.
+        """
+        return self._said(file, self._judged(file.package))
+
+    def under(self, policies: Sequence[Policy]) -> "GovernedSource":
+        """The same repository by these policies alone, without those that are configured and without its rules."""
+        attached = [Attached(self.repository.address, policy) for policy in policies]
+        given = {self.repository.id: attached}
+        return GovernedSource(
+            self._raw, self._adapter, replace(self._governance, rules={}, policies=given, kept=Kept())
+        )
+
+    def remedies(self, package: str) -> Mapping[Any, str]:
+        """Why versions are let through although they are young, by their keys."""
+        return self._judged(package).remedies
 
     def open(self, file: File, start: int = 0, length: int | None = None) -> BinaryIO:
         return self._raw.open(file, start, length)
@@ -128,16 +186,16 @@ class GovernedSource:
         raw_revision = self._raw.revision(package)
         instant = self._governance.clock()
         opened = self._exceptions(package, instant)
-        remedies = self._governance.remedies(package)
+        known_revision = "" if self._known is None else self._known.revision(self._adapter.name, package)
         place = f"{self._raw.repository.id}/{package}"
         known = self._kept.get(place)
         if (
             known is not None
-            and (known.raw_revision, known.opened, known.remedies) == (raw_revision, opened, remedies)
+            and (known.raw_revision, known.opened, known.known_revision) == (raw_revision, opened, known_revision)
             and (known.changes_at is None or instant < known.changes_at)
         ):
             return known
-        return self._kept.put(place, self._judge(self._raw.listing(package), opened, remedies, instant))
+        return self._kept.put(place, self._judge(self._raw.listing(package), opened, known_revision, instant))
 
     def _exceptions(self, package: str, instant: Microseconds) -> tuple[exceptions.ExceptionRow, ...]:
         if not self._opened_in:
@@ -148,64 +206,121 @@ class GovernedSource:
         self,
         raw: Listing,
         opened: tuple[exceptions.ExceptionRow, ...],
-        remedies: frozenset[str],
+        known_revision: str,
         instant: Microseconds,
     ) -> Judged:
-        facts = self._facts(opened, remedies)
+        known = {} if self._known is None else self._known.of(self._adapter.name, raw)
+        mended = remedies(raw, known, self._adapter) if self._known is not None else {}
+        verdicts = NO_VERDICTS if self._policing is None else self._policing.verdicts(raw, known, instant)
+        facts = self._facts(opened, mended)
         key = cache(self.version_key)
-        shown: list[File] = []
-        withheld: dict[str, Withholding] = {}
-        changes: list[Microseconds] = []
-        for file in raw.files:
-            reason = self._of_the_package(file, raw)
-            if reason is None:
-                rules = self._by_holder.get(file.holder, ())
-                reason = verdict(file, key(file.version), rules, facts, instant)
-                turn = next_change(file, key(file.version), rules, facts, instant) if reason or opened else None
-                changes += [turn] if turn is not None else []
-            if reason is None:
-                shown.append(file)
-            else:
-                withheld[file.filename] = reason
-        changes_at = min(changes, default=None)
-        ends = [end for end in (changes_at, raw.valid_until) if end is not None]
+        outcomes = [
+            self._outcome(file, key(file.version), raw, facts, verdicts.of.get(file.filename, CLEAN), instant)
+            for file in raw.files
+        ]
+        withheld = {one.file.filename: one.why for one in outcomes if one.why is not None}
+        refusals = {one.file.filename: one.refusal for one in outcomes if one.refusal is not None}
+        shown = tuple(one.file for one in outcomes if one.why is None)
+        changes_at = _earliest(verdicts.changes_at, *(one.changes_at for one in outcomes))
         listing = replace(
             raw,
-            files=tuple(shown),
-            revision=self._revision(raw, withheld),
+            files=shown,
+            revision=self._revision(raw, withheld, refusals),
             withheld=withheld,
-            valid_until=min(ends, default=None),
+            valid_until=_earliest(changes_at, raw.valid_until),
         )
-        by_filename = {file.filename: file for file in shown}
-        return Judged(listing, by_filename, raw.revision, opened, remedies, changes_at)
+        asked_again = instant + ASKED_AGAIN if self._known is not None and self._known.judges else None
+        return Judged(
+            listing,
+            {file.filename: file for file in shown if file.filename not in refusals},
+            refusals,
+            verdicts,
+            mended,
+            raw.revision,
+            opened,
+            known_revision,
+            _earliest(changes_at, asked_again),
+        )
+
+    def _outcome(
+        self, file: File, key: Any, raw: Listing, facts: Facts, said: Verdict, instant: Microseconds
+    ) -> _Outcome:
+        """What the package's state, the rules and the policies make of a file; what lasts longer is told."""
+        why, turn = self._of_the_package(file, raw), None
+        if why is None:
+            rules = self._by_holder.get(file.holder, ())
+            why = verdict(file, key, rules, facts, instant)
+            turn = next_change(file, key, rules, facts, instant) if why or facts.opened else None
+        if not said.is_blocked or (why is not None and why.until is None):
+            return _Outcome(file, why, None if why is None else told(file.filename, why), turn)
+        if why is None and said.is_shown:
+            return _Outcome(replace(file, yanked=said.text), None, said.text, turn)
+        assert self._policing is not None
+        return _Outcome(file, Withholding(said.text, None, self._policing.place(file, said)), said.text, turn)
+
+    def _police(self, by_holder: Mapping[str, Sequence[Attached]]) -> Policing | None:
+        if not any(by_holder.values()):
+            return None
+        governance = self._governance
+        return Policing(self._adapter, governance.catalog, by_holder, governance.scanners)
+
+    def _check(self, file: File, judged: Judged) -> None:
+        """What can be said of a file only when it is asked for. Raises `Withheld`, `UpstreamFailed`, `Busy`.
+
+        What its license forbids now is forbidden on every page from then on.
+        """
+        said = self._said(file, judged)
+        if said.is_blocked:
+            with self._governance.catalog.write() as db:
+                reports.changed(db, self._adapter.name, file.package)
+            raise Withheld(said.text)
+        if said.breaches:
+            logger.warning("%s of %s: %s", file.filename, self.repository.address, said.text)
+
+    def _said(self, file: File, judged: Judged) -> Verdict:
+        """The verdict with the license of a file whose metadata an upstream has."""
+        if self._policing is None or file.filename not in judged.verdicts.unlicensed:
+            return judged.verdicts.of.get(file.filename, CLEAN)
+        known = {} if self._known is None else self._known.of(self._adapter.name, _only(file))
+        document = partial(self._raw.document, file)
+        return self._policing.late_verdict(file, known.get(file.id, ()), document, self._governance.clock())
 
     def _of_the_package(self, file: File, raw: Listing) -> Withholding | None:
         """Why the member holds the file back, whatever the rules say."""
         reason = raw.withheld.get(file.filename) or quarantine(raw.status)
         return replace(reason, by=str(self.repository.address)) if reason and not reason.by else reason
 
-    def _facts(self, opened: Sequence[exceptions.ExceptionRow], remedies: frozenset[str]) -> Facts:
+    def _facts(self, opened: Sequence[exceptions.ExceptionRow], mended: Mapping[Any, str]) -> Facts:
         until: dict[tuple[str, Any], Microseconds] = {}
         for row in opened:
             place = (row.repository_id, self.version_key(row.version))
             until[place] = max(row.until, until.get(place, 0))
-        return Facts(until, frozenset(map(self.version_key, remedies)))
+        return Facts(until, mended)
 
-    def _revision(self, raw: Listing, withheld: Mapping[str, Withholding]) -> str:
+    def _revision(self, raw: Listing, withheld: Mapping[str, Withholding], refusals: Mapping[str, str]) -> str:
         reasons = [f"{name} {reason}" for name, reason in sorted(withheld.items())]
+        reasons += [f"{name} {refusal}" for name, refusal in sorted(refusals.items())]
         return _digest(self.repository.id, raw.revision, self._policy, *reasons)
 
 
-def _rules_by_holder(raw: RawSource, rules: Mapping[str, Rules]) -> dict[str, tuple[Rules, ...]]:
-    """For each repository in here that holds files, the rules on the first way to it, the outermost first."""
-    own = (rules[raw.repository.id],) if raw.repository.id in rules else ()
+def _by_holder(raw: RawSource, given: Mapping[str, Sequence[T]]) -> dict[str, tuple[T, ...]]:
+    """For each repository in here that holds files, what is given for those on the first way to it, from outside in."""
+    own = tuple(given.get(raw.repository.id, ()))
     if not isinstance(raw, VirtualSource):
         return {raw.repository.id: own}
-    found: dict[str, tuple[Rules, ...]] = {}
+    found: dict[str, tuple[T, ...]] = {}
     for member in raw.members:
-        for holder, inner in _rules_by_holder(member, rules).items():
+        for holder, inner in _by_holder(member, given).items():
             found.setdefault(holder, own + inner)
     return found
+
+
+def _earliest(*instants: Microseconds | None) -> Microseconds | None:
+    return min((one for one in instants if one is not None), default=None)
+
+
+def _only(file: File) -> Listing:
+    return Listing(file.package, (file,), "")
 
 
 def _digest(*parts: str) -> str:

@@ -8,13 +8,13 @@ exception opens a version over `min_age` and `freeze` of the one repository it w
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Self
 
 from orbitalreg.config import RepositorySettings
 from orbitalreg.model import File, Microseconds, Repository, Withholding
 from orbitalreg.sources.patterns import Patterns
-from orbitalreg.summaries import at, microseconds
+from orbitalreg.summaries import at, end_of, microseconds
 
 SECOND = 1_000_000
 FOREVER = 1 << 62
@@ -71,7 +71,7 @@ class Rules:
 
         `remedy`: the version mends what it replaces, and so `min_age` does not hold it back.
         """
-        if self.freeze is not None and file.uploaded_at >= _end(self.freeze):
+        if self.freeze is not None and file.uploaded_at >= end_of(self.freeze):
             return FOREVER, f"uploaded after {self.freeze.isoformat()}, the day of the freeze"
         if self.min_age and not remedy and file.package not in self.min_age_except:
             return min(file.uploaded_at + self.min_age * SECOND, LAST), f"younger than {duration(self.min_age)}"
@@ -83,11 +83,11 @@ class Facts:
     """What the rules' outcome for one package depends on beside the configuration.
 
     `opened` has, for a repository's id and a version's key, until when an exception opens that version there;
-    `remedies` the keys of the versions that mend what they replace.
+    `remedies` the keys of the versions that mend what they replace, and what that is.
     """
 
     opened: Mapping[tuple[str, Any], Microseconds]
-    remedies: Collection[Any]
+    remedies: Mapping[Any, str]
 
 
 def verdict(file: File, key: Any, rules: Iterable[Rules], facts: Facts, instant: Microseconds) -> Withholding | None:
@@ -146,8 +146,3 @@ def told(filename: str, withholding: Withholding) -> str:
 def _minute(instant: Microseconds) -> str:
     """Rounded up, so that at the time told it is open."""
     return f"{at(instant + 60 * SECOND - 1):%Y-%m-%d %H:%M} UTC"
-
-
-def _end(day: date) -> Microseconds:
-    """The instant at which the day is over, UTC."""
-    return microseconds(datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1))

@@ -39,7 +39,7 @@ from orbitalreg.testing.callers import (  # noqa: E402
     TokenExchangerUnderTest,
 )
 from orbitalreg.testing.commands import BaseCommandsContract, CommandsUnderTest  # noqa: E402
-from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile  # noqa: E402
+from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile, GoodLock  # noqa: E402
 from orbitalreg.testing.formats import BaseFormatAdapterContract  # noqa: E402
 from orbitalreg.testing.scanners import BaseScannerContract, GoodTarget, Lacking, ScannerUnderTest  # noqa: E402
 from orbitalreg.testing.targets import make_target, run_tool  # noqa: E402
@@ -56,6 +56,7 @@ __all__ = [
     "BaseTokenExchangerContract",
     "CommandsUnderTest",
     "GoodFile",
+    "GoodLock",
     "GoodTarget",
     "Lacking",
     "RawBlobs",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orbitalreg.interfaces import FormatAdapter, Route
+from orbitalreg.model import Locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,17 @@ class GoodFile:
     package: str
     version: str
     claims: Mapping[str, str] = field(default_factory=dict)
+    license: str | None = None
+    """What it states, as an SPDX expression."""
+
+
+@dataclass(frozen=True, slots=True)
+class GoodLock:
+    """A lock file, and what it pins."""
+
+    filename: str
+    body: bytes
+    pins: Sequence[Locked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +46,8 @@ class AdapterUnderTest:
     `names` and `versions` map spellings to their normal forms; `ordered_versions` are normal forms, oldest first.
     `accepts` are the `Accept` headers that lead to each representation of a page. `fields` are values for the fields
     of the routes other than `package` and `filename`. `upstream` is what is put after the address of a repository to
-    make it what a remote repository elsewhere is configured with. The adapter's class is at the top of a module that a
+    make it what a remote repository elsewhere is configured with. `locks` are of a format that reads lock files. The
+    adapter's class is at the top of a module that a
     child process can import. Raises `ValueError` where a list is too short to show anything.
     """
 
@@ -49,6 +62,7 @@ class AdapterUnderTest:
     accepts: Sequence[str] = ("*/*",)
     fields: Mapping[str, str] = field(default_factory=dict)
     upstream: str = ""
+    locks: Sequence[GoodLock] = ()
 
     def __post_init__(self) -> None:
         wanted = {"ordered_versions": 2}

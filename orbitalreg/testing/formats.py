@@ -8,17 +8,18 @@ import copy
 import io
 import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orbitalreg.errors import InvalidName, NotFound, OrbitalError, UploadRefused, UpstreamFailed
+from orbitalreg.errors import InvalidName, Malformed, NotFound, OrbitalError, UploadRefused, UpstreamFailed
 from orbitalreg.inspection import Inspector
 from orbitalreg.interfaces import (
     Answer,
@@ -33,6 +34,7 @@ from orbitalreg.model import (
     File,
     Inspection,
     Listing,
+    Locked,
     RemoteFile,
     RemotePage,
     Right,
@@ -42,7 +44,7 @@ from orbitalreg.model import (
     valid_name,
 )
 from orbitalreg.testing import checks, pages, upstreams
-from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile
+from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile, GoodLock
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 THREADS = 4
@@ -74,6 +76,13 @@ def _damaged(answer: Answer) -> st.SearchStrategy[Answer]:
     types = st.sampled_from([answer.content_type, answer.content_type, "text/html", "application/octet-stream", ""])
     bodies = checks.damaged(answer.body) | st.binary(max_size=400)
     return st.builds(Answer, st.just(answer.url), types, bodies)
+
+
+def _read_lock(adapter: FormatAdapter, filename: str, body: bytes) -> Sequence[Locked] | Malformed:
+    try:
+        return adapter.read_lock(filename, body)
+    except Malformed as refused:
+        return refused
 
 
 class BaseFormatAdapterContract:
@@ -533,6 +542,48 @@ class BaseFormatAdapterContract:
         if kind := reader.may_draw(good.filename):
             found = upstreams.outcome(reader.draw, io.BytesIO(body), good.filename, kind)
             assert type(found) is bytes or (isinstance(found, UploadRefused) and checks.is_plain(str(found)))
+
+    # Licenses and lock files
+
+    def test_a_file_states_its_license(
+        self, subject: AdapterUnderTest, files: list[File], document: pages.Document
+    ) -> None:
+        for good, file in zip(subject.good_files, files, strict=True):
+            assert subject.adapter.license(file, partial(document, file)) == good.license
+
+    @bounded
+    @given(data=st.data())
+    def test_damaged_documents_state_a_license_or_none(
+        self, subject: AdapterUnderTest, files: list[File], document: pages.Document, data: st.DataObject
+    ) -> None:
+        """Nothing is raised but that a document is not there."""
+        file = data.draw(st.sampled_from(files))
+
+        def read(kind: str) -> bytes:
+            return data.draw(checks.damaged(document(file, kind)) | st.binary(max_size=400))
+
+        with suppress(NotFound):
+            found = subject.adapter.license(file, read)
+            assert found is None or (type(found) is str and found)
+
+    def test_lock_files_are_read(self, subject: AdapterUnderTest) -> None:
+        for lock in subject.locks:
+            assert list(subject.adapter.read_lock(lock.filename, lock.body)) == list(lock.pins)
+
+    @bounded
+    @given(data=st.data())
+    def test_whatever_a_lock_file_says_is_read_or_refused_in_one_plain_line(
+        self, subject: AdapterUnderTest, data: st.DataObject
+    ) -> None:
+        some = subject.locks or [GoodLock("some.lock", b"", ())]
+        lock = data.draw(st.sampled_from(some))
+        found = _read_lock(subject.adapter, lock.filename, data.draw(checks.damaged(lock.body) | st.binary()))
+        if isinstance(found, Malformed):
+            assert checks.is_plain(str(found))
+        else:
+            for pin in found:
+                assert subject.adapter.normalize(pin.package) == pin.package
+                assert subject.adapter.normalize_version(pin.version) == pin.version
 
     # For people
 

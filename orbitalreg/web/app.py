@@ -50,6 +50,7 @@ def create_app(
     problems.install(app)
     registry.sources.fetches.observe(metrics)
     registry.sources.relay.listener = metrics
+    registry.scanning.observe(metrics.scanned)
     for template, resource in routes(registry, metrics, failures):
         if not (hasattr(resource, "rights") and hasattr(resource, "body_limit")):
             raise PluginError(f"the route {template} states no right, or no limit of a body")
@@ -72,7 +73,7 @@ def routes(registry: Registry, metrics: Metrics, failures: FailureLimit) -> list
         ("/", Home(registry)),
         ("/healthz", Health()),
         ("/readyz", Readiness(registry.catalog, registry.desk)),
-        ("/metrics", Exposition(registry.catalog, registry.store, metrics)),
+        ("/metrics", Exposition(registry.catalog, registry.store, metrics, registry.scanning.queue.scanners)),
         *exchange.routes(desk, registry),
         *api.routes(registry),
         *((mount.template, mount.resource) for mount in mounts(registry, presenter, metrics)),

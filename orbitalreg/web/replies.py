@@ -11,6 +11,7 @@ from orbitalreg.errors import OrbitalError, UpstreamFailed
 from orbitalreg.interfaces import DetailPage, FileReply, NamesPage, PackagePage, Source, TextReply
 from orbitalreg.metrics import Metrics
 from orbitalreg.model import File, Identity, Kind, Right
+from orbitalreg.sources import GovernedSource
 from orbitalreg.sources.fetching import GrowingReader
 from orbitalreg.usage import UsageRecorder
 from orbitalreg.web.auth import Target, may_read
@@ -223,9 +224,13 @@ def _common_headers(req: falcon.Request, resp: falcon.Response, etag: str | None
 
 
 def _file_caching(source: Source) -> str:
-    """For ever where a filename is used once. An upstream may replace a file, and a name may move between members."""
+    """For ever where a filename is used once and nothing withholds it later, as a policy may.
+
+    An upstream may replace a file, and a name may move between members.
+    """
     repository = source.repository
     is_final = repository.kind is Kind.LOCAL and not repository.reuse_deleted_filenames
+    is_final = is_final and not isinstance(source, GovernedSource)
     return FILE_CACHING if is_final else PAGE_CACHING
 
 

@@ -71,6 +71,7 @@ class Served:
     def __init__(self, server: Any, cli: Callable[..., Any], config: Path) -> None:
         self.url: str = server.url
         self._cli = cli
+        self.config = config
         self._config = str(config)
         self.keeper = self.token("keeper", "acme:maintain")
 

@@ -21,6 +21,8 @@ from orbitalreg.summaries import Change, DayCount, ProjectSummary, RepositorySum
 from orbitalreg.tokens import mint
 from orbitalreg.web.problems import TABLE
 
+from ..reported import HIGH, SAME, put_beside
+
 TOYS = Address("acme", "toys")
 
 
@@ -60,6 +62,32 @@ def test_changes(full: Any) -> None:
         deprecated = Status(StatusName.DEPRECATED, "see kite")
         assert client.set_status(TOYS, "ball", deprecated) == StatusSummary("ball", deprecated.name, "see kite")
         assert client.package(TOYS, "ball").status is StatusName.DEPRECATED
+
+
+def test_findings_and_reports(full: Any) -> None:
+    put_beside(full.config, "acme/toys", "ball@1.toy", HIGH, SAME, raw=b"raw", documents={"spdx": b"{}"})
+    with full.client() as client:
+        every = list(client.findings(TOYS))
+        assert [(one.package, one.version) for one in every] == [
+            ("ball", "1"),
+            ("ball", "10"),
+            ("ball", "2"),
+            ("kite", "1"),
+        ]
+        assert list(client.findings(TOYS, "BALL")) == every[:3]
+        assert list(client.findings(TOYS, "ball", "1")) == every[:1]
+        [found] = every[0].findings
+        assert (found.id, found.severity, found.by) == ("CVE-2020-1", "high", {"grype": "high", "osv": "unknown"})
+        assert next(client.findings(TOYS, "ball", "1", "critical")).findings == []
+        told = client.reports(TOYS, "ball", "1", "ball@1.toy")
+        assert ([one.scanner for one in told.reports], told.sboms) == (["grype", "osv"], ["spdx"])
+        assert client.file(TOYS, "ball", "1", "ball@1.toy").reports[1].finding_count == 1
+        assert client.raw_report(TOYS, "ball", "1", "ball@1.toy", "osv") == b"raw"
+        assert client.sbom(TOYS, "ball", "1", "ball@1.toy", "spdx") == b"{}"
+        with pytest.raises(errors.NotFound, match="no scanner has left a bill of materials"):
+            client.sbom(TOYS, "ball", "1", "ball@1.toy")
+        with pytest.raises(errors.NotFound, match="acme/toys has no ball==7"):
+            list(client.findings(TOYS, "ball", "7"))
 
 
 def test_downloads(full: Any) -> None:

@@ -5,12 +5,34 @@ from typing import Any
 
 import pytest
 
-from orbitalreg.model import Severity
+from orbitalreg.model import Database, Severity
 
+from .. import scanner_plugin
 from ..reported import BLANK, CLEAN, HIGH, SAME, STALE, finding, put, report
-from .conftest import BALL, TOYS
+from .conftest import BALL, TOYS, Api
 
 RAW = b'{"matches": []}'
+BILLS = """
+from orbitalreg.hookspecs import hookimpl
+from orbitalreg.interfaces import Capability, Scanner
+
+class Bills(Scanner):
+    name = "bills"
+    capabilities = frozenset({Capability.SBOM})
+
+    def __init__(self, surroundings):
+        pass
+
+    def database(self):
+        return None
+
+    def scan(self, target):
+        raise NotImplementedError
+
+@hookimpl
+def scanners():
+    return [Bills]
+"""
 SBOM = b'{"bomFormat": "CycloneDX"}'
 
 
@@ -177,22 +199,41 @@ def test_a_blob_that_is_lost_is_a_fault_of_the_store(seen: Any) -> None:
     assert seen("GET", f"{BALL}/versions/1/files/ball@1.toy/sbom").status_code == 500
 
 
-def test_scanners_that_look_for_no_fault_are_no_proof(seen: Any) -> None:
-    """A report of one that makes bills of materials is `ok`, and its silence says nothing."""
-    from orbitalreg.inventory import inventory_of
+def test_a_scanner_that_looks_for_no_fault_proves_nothing(make_site: Any, install: Any) -> None:
+    """Its report is `ok` where it made a bill of materials, and its silence says nothing."""
+    install("bills", BILLS)
+    api = Api(make_site("[plugins.bills]"))
+    assert api.site.put("ball@1.toy").status_code == 200
+    put(api.site.registry, "acme/toys", "ball@1.toy", report("bills"))
+    told = api.get(f"{BALL}/versions/1/findings")
+    assert (told["scanned_count"], [one["filename"] for one in told["not_scanned"]]) == (0, ["ball@1.toy"])
+    put(api.site.registry, "acme/toys", "ball@1.toy", CLEAN)
+    assert api.get(f"{BALL}/versions/1/findings")["scanned_count"] == 1
 
+
+def test_output_that_cannot_be_unpacked_is_a_fault_of_the_store(seen: Any) -> None:
     registry = seen.site.registry
-    put(registry, "acme/toys", "ball@10.toy", report("syft"))
-    source = registry.sources.governed[seen.site.repository().address]
-    for blind, scanned in ((), 1), (("syft",), 0):
-        inventory = inventory_of(registry.catalog, source, registry.formats["toy"], blind)
-        assert inventory.version_findings("ball", "10").scanned_count == scanned
+    with registry.catalog.write() as db:
+        db.execute("UPDATE report SET raw_sha256 = (SELECT sha256 FROM report_document LIMIT 1)")
+    answer = seen("GET", f"{BALL}/versions/1/files/ball@1.toy/reports/grype/raw")
+    assert answer.status_code == 500 and seen.site.staged() == []
 
 
 def test_ten_thousand_findings_are_one_answer(seen: Any) -> None:
     many = [finding(f"X-{number}") for number in range(10_000)]
     put(seen.site.registry, "acme/toys", "ball@10.toy", report("evil", *many))
     assert len(seen.get(f"{BALL}/versions/10/findings")["findings"]) == 10_000
+
+
+@pytest.mark.parametrize("instant", [10**18, 10**30, -(10**18)])
+def test_a_time_that_no_calendar_has_hides_nothing(instant: int, seen: Any) -> None:
+    """As of a scanner that counts in nanoseconds."""
+    odd = report("osv", finding("X-1", version="10", published_at=instant), database=Database("1", "d", instant))
+    put(seen.site.registry, "acme/toys", "ball@10.toy", odd)
+    [found] = seen.get(f"{BALL}/versions/10/findings")["findings"]
+    assert (found["id"], found["published_at"]) == ("X-1", None)
+    [told] = seen.get(f"{BALL}/versions/10/files/ball@10.toy/reports")["reports"]
+    assert told["database"]["built_at"] is None
 
 
 def test_the_document_says_what_comes(seen: Any) -> None:
@@ -204,3 +245,20 @@ def test_the_document_says_what_comes(seen: Any) -> None:
         "application/octet-stream"
     ]
     assert "critical" in json.dumps(paths)
+
+
+def test_what_a_scanner_at_work_finds_is_told_with_all_it_left(make_site: Any, install: Any) -> None:
+    """From the upload through the queue and a child process to the answer."""
+    install("probe", scanner_plugin.SOURCE)
+    api = Api(make_site("[plugins.probe]"))
+    scanner_plugin.put(api.site, "bad")
+    before = api.get(f"{BALL}/versions/1/findings")
+    assert (before["scanned_count"], before["findings"], len(before["not_scanned"])) == (0, [], 1)
+    scanner_plugin.work(api.site)
+    after = api.get(f"{BALL}/versions/1/findings")
+    assert (after["scanned_count"], after["not_scanned"]) == (1, [])
+    assert [(one["id"], one["by"]) for one in after["findings"]] == [("CVE-1", {"probe": "high"})]
+    file = f"{BALL}/versions/1/files/ball@1.toy"
+    assert api("GET", f"{file}/reports/probe/raw").content == b"raw of bad"
+    [told] = api.get(f"{file}/reports")["reports"]
+    assert (told["status"], told["has_raw"], told["packages_seen"]) == ("ok", True, ["pkg:toy/ball@1"])

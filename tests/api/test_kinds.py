@@ -13,6 +13,7 @@ from orbitalreg.client import Client
 from orbitalreg.model import Address
 
 from ..conftest import ServerProcess
+from ..reported import HIGH, SAME, put, put_listed, report
 from .conftest import ROOT
 
 PACKAGES = f"{ROOT}/projects/acme/repositories/{{}}/packages"
@@ -287,6 +288,53 @@ def test_who_fetched_what_an_upstream_took_back_is_still_told(inside: Callable[.
     [row] = api.get(f"{ball}/downloads/tokens")["items"]
     assert (row["filename"], row["recalled"]) == ("ball@1.toy", "the upstream has removed it")
     assert row["recalled_at"] is not None
+
+
+@pytest.mark.parametrize("repository", KINDS)
+def test_findings_are_of_cached_files_and_of_what_scanners_know_by_name(
+    repository: str, inside: Callable[..., Any], outside: Outside
+) -> None:
+    api = inside()
+    registry = api.site.registry
+    outside.put("ball@1.toy", "ball@2.toy", "ball@3.toy")
+    assert api.site.get(f"/toy/acme/{repository}/get/ball/ball@1.toy").status_code == 200
+    put(registry, f"acme/{repository}", "ball@1.toy", HIGH)
+    put_listed(registry, "toy", "ball", "1", SAME, report("grype"))
+    put_listed(registry, "toy", "ball", "2", report("osv"))
+    for other in KINDS:
+        one, two, three = api.get(PACKAGES.format(other) + "/ball/findings")["items"]
+        assert one["findings"][0]["by"] == {"grype": "high", "osv": "unknown"}  # its own report counts before the other
+        assert (two["scanned_count"], two["findings"], three["scanned_count"]) == (1, [], 0)
+        assert three["not_scanned"] == [{"filename": "ball@3.toy", "reports": []}]
+        [said] = api.get(PACKAGES.format(other) + "/ball/versions/2/files/ball@2.toy")["reports"]
+        assert (said["scanner"], said["by_name"]) == ("osv", True)
+        told = api.get(PACKAGES.format(other) + "/ball/versions/1/files/ball@1.toy/reports")["reports"]
+        assert [(one["scanner"], one["by_name"]) for one in told] == [("grype", False), ("osv", True)]
+    outside.stop()
+    findings = PACKAGES.format(repository).removesuffix("/packages") + "/findings"
+    assert api.names(findings, "version", limit=1) == ["1", "2", "3"]  # it asks nobody
+
+
+def test_findings_of_a_virtual_are_of_what_it_shows(inside: Callable[..., Any], outside: Outside) -> None:
+    api = inside()
+    outside.put("ball@1.toy")
+    api.get(PACKAGES.format("public") + "/ball")
+    put(api.site.registry, "acme/public", "ball@1.toy", HIGH)
+    [theirs] = api.get(PACKAGES.format("all") + "/ball/findings")["items"]
+    assert len(theirs["findings"]) == 1
+    api.site.put("ball@1.toy", b"ours")
+    [ours] = api.get(PACKAGES.format("all") + "/ball/findings")["items"]
+    assert (ours["findings"], len(ours["not_scanned"])) == ([], 1)
+
+
+def test_findings_of_what_is_withheld_are_told(inside: Callable[..., Any], outside: Outside) -> None:
+    api = inside('min_age = "7d"')
+    outside.put("ball@1.toy")
+    api.get(PACKAGES.format("public") + "/ball")
+    put(api.site.registry, "acme/public", "ball@1.toy", HIGH)
+    for repository in KINDS:
+        [one] = api.get(PACKAGES.format(repository) + "/ball/findings")["items"]
+        assert one["findings"][0]["files"] == ["ball@1.toy"]
 
 
 # Through the command line and the client.

@@ -13,6 +13,8 @@ import pytest
 from orbitalreg.cli import main
 from orbitalreg.model import Grant
 
+from ..reported import BLANK, HIGH, SAME, put_beside
+
 NAMES = ["packages", "show", "yank", "unyank", "delete", "status"]
 
 
@@ -36,6 +38,10 @@ READS = [
     ("show", "acme/toys/BALL"),
     ("show", "acme/toys/ball==2"),
     ("show", "acme/toys/ball==9"),
+    ("findings", "acme/toys"),
+    ("findings", "acme/open"),
+    ("findings", "acme/toys/BALL", "--severity", "high"),
+    ("findings", "acme/toys/ball==1"),
 ]
 
 
@@ -43,6 +49,8 @@ READS = [
 @pytest.mark.parametrize("command", READS, ids=" ".join)
 def test_reads_say_the_same(command: tuple[str, ...], more: tuple[str, ...], full: Any, remote: Any) -> None:
     full.local("yank", "acme/toys/ball==1", "--reason", "no air")
+    put_beside(full.config, "acme/toys", "ball@1.toy", HIGH, SAME)
+    put_beside(full.config, "acme/toys", "kite@1.toy", BLANK)
     local, through = full.local(*command, *more), remote(*command, *more)
     assert through.exit_code == 0
     assert (through.stdout, through.stderr) == (local.stdout, local.stderr)
@@ -87,6 +95,9 @@ REFUSED = [
     ("status", "acme/toys/absent", "active"),
     ("show", "acme/toys"),
     ("packages", "acme"),
+    ("findings", "acme/toys/absent"),
+    ("findings", "acme/toys/ball==9"),
+    ("findings", "acme/nowhere"),
     ("token", "revoke", "nobody"),
     ("token", "rotate", "nobody"),
 ]

@@ -13,10 +13,8 @@ import pytest
 from archives_corpus import make_wheel
 from harness import CONFIG, Registry
 from pages import TREE
-from reported import finding, put, report
+from reported import finding, put_beside, report
 
-from orbitalreg import config
-from orbitalreg.assembly import assemble
 from orbitalreg.model import Severity
 
 PAGE = (TREE / "docs" / "reference" / "api.md").read_text("utf-8")
@@ -49,12 +47,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 def scanned(registry: Registry) -> None:
     """The wheel has a report, with what a tool put out and a bill of materials."""
     found = finding("CVE-2020-1", "my-pkg", "1.2", severity=Severity.HIGH)
-    beside = assemble(config.load(registry.config))
-    try:
-        put(beside, "acme/internal", WHEEL[0], report("grype", found), raw=b"{}", documents={"cyclonedx": b"{}"})
-    finally:
-        beside.close()
-        beside.catalog.close()
+    documents = {"cyclonedx": b"{}"}
+    put_beside(registry.config, "acme/internal", WHEEL[0], report("grype", found), raw=b"{}", documents=documents)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import environments
@@ -28,10 +28,14 @@ from archives_corpus import make_wheel
 from harness import CONFIG, Registry
 from outside import Outside
 from pages import PAGES, TREE, Block, blocks, name
+from reported import BLANK, finding, put_beside, report
 from session import Session, environment
+
+from orbitalreg.model import Severity
 
 TUTORIAL = "docs/tutorial/first-package.md"
 CLIENTS = "docs/how-to/set-up-clients.md"
+FINDINGS = "docs/how-to/see-findings.md"
 WITH_OUTSIDE = {
     "docs/how-to/proxy-an-upstream.md",
     "docs/how-to/go-offline.md",
@@ -45,6 +49,7 @@ WITH_REGISTRY = {
     "docs/how-to/run-in-production.md",
     "docs/how-to/back-up-by-copying.md",
     "docs/how-to/read-the-audit-log.md",
+    FINDINGS,
 }
 """Pages that begin with a running registry, with `my-pkg` in it, and a token; to publish, `my-app` is in `dist/`."""
 
@@ -100,6 +105,7 @@ NOT_RUN = {
     ("docs/how-to/back-up-by-copying.md", "rsync"): "is not on every machine",
     ("docs/how-to/give-rights.md", "orbitalreg"): "needs an admin of a server; tests/api/test_grants.py has the same",
     ("docs/how-to/give-rights.md", "curl"): "needs an admin of a server; tests/api/test_grants.py has the same",
+    (FINDINGS, "orbitalreg"): "fails, as it says; tests/unit/test_cli_findings.py has the same",
     ("docs/how-to/write-a-plugin.md", "python"): "needs a package index to build; what it installs is put in place",
 }
 
@@ -153,8 +159,21 @@ def registry(tmp_path_factory: pytest.TempPathFactory, outside: Outside) -> Iter
             "token", "create", "docs", "--grant", "acme/internal:publish", "--grant", "acme/all-libs:read"
         )
         assert running.upload(*make_wheel("my-pkg", "1.0")).status == 200
+        scanned(running)
         yield running
         assert running.faults() == []
+
+
+def scanned(registry: Registry) -> None:
+    """my-pkg 1.0 has a finding, a bill of materials and what a tool put out."""
+    known = finding("GHSA-1", "my-pkg", "1.0", aliases=("CVE-2020-1",), severity=Severity.HIGH, fixed_in="1.1")
+    said = [
+        report("grype", replace(known, title="It bursts")),
+        report("osv", replace(known, severity=Severity.UNKNOWN)),
+    ]
+    filename, _ = make_wheel("my-pkg", "1.0")
+    more = {"raw": b"{}", "documents": {"cyclonedx": b"{}"}}
+    put_beside(registry.config, "acme/internal", filename, *said, **more)
 
 
 def stands_for(folder: Path, registry: Registry | None, outside: Outside) -> dict[str, str]:
@@ -192,6 +211,10 @@ def session(walk: Walk, tmp_path: Path, outside: Outside, request: pytest.Fixtur
             (folder / "dist" / filename).write_bytes(data)
         if "poetry" in walk.section:
             more |= poetry()
+    if name(walk.page) == FINDINGS and registry is not None:
+        filename, data = make_wheel("my-pkg", "2.0")
+        assert registry.upload(filename, data).status == 200
+        put_beside(registry.config, "acme/internal", filename, BLANK)
     if name(walk.page) in WITH_OUTSIDE:
         more |= empty_environment(folder)
         filename, data = make_wheel("my-pkg", "1.0")
@@ -209,6 +232,8 @@ def session(walk: Walk, tmp_path: Path, outside: Outside, request: pytest.Fixtur
         package = PUBLISHING[walk.section]
         assert registry.files(package)
         registry.cli("delete", f"acme/internal/{package}==1.0", "--yes")
+    if registry is not None and name(walk.page) == FINDINGS:
+        registry.cli("delete", "acme/internal/my-pkg==2.0", "--yes")
 
 
 def empty_environment(folder: Path) -> dict[str, str]:

@@ -4,7 +4,8 @@ import pytest
 from orbitalreg_toy import ToyFormat
 
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.testing import AdapterUnderTest, BadFile, BaseFormatAdapterContract, GoodFile
+from orbitalreg.model import Locked
+from orbitalreg.testing import AdapterUnderTest, BadFile, BaseFormatAdapterContract, GoodFile, GoodLock
 
 pytest_plugins = ["orbitalreg.testing"]
 
@@ -17,6 +18,7 @@ def toys(adapter: FormatAdapter) -> AdapterUnderTest:
             GoodFile("ball@1.2.toy", b"needs: net pump\nround", "ball", "1.2", claims={"note": "bounces"}),
             GoodFile("Ball@1.10.toy", b"", "ball", "1.10"),
             GoodFile("tea-set@3.toy", b"four cups", "tea-set", "3"),
+            GoodFile("kite@1.toy", b"license: MIT OR Zlib\npaper", "kite", "1", license="MIT OR Zlib"),
         ],
         bad_files=[
             BadFile("ball.toy", b"round", says="no toy version"),
@@ -28,6 +30,13 @@ def toys(adapter: FormatAdapter) -> AdapterUnderTest:
         versions={"1.2": "1.2", "3": "3"},
         bad_versions=["", "1.", "v1", "1.2\n"],
         ordered_versions=["1", "1.2", "1.10", "2", "10"],
+        locks=[
+            GoodLock(
+                "toys.lock",
+                b"Ball@1.2\nkite@1 " + b"a" * 64,
+                [Locked("ball", "1.2", place="line 1"), Locked("kite", "1", frozenset(["a" * 64]), "line 2")],
+            )
+        ],
     )
 
 

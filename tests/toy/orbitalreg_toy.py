@@ -1,4 +1,5 @@
-"""A whole format in a few lines: text files `name@1.2.toy`, whose first line may say `needs: name ...`.
+"""A whole format in a few lines: text files `name@1.2.toy`, whose first line may say `needs: name ...` or
+`license: SPDX`.
 
 It goes through every feature of the host, and is the test that the host knows no other format by heart.
 """
@@ -9,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urljoin
 
-from orbitalreg.errors import InvalidName, UploadRefused, UpstreamFailed
+from orbitalreg.errors import InvalidName, Malformed, UploadRefused, UpstreamFailed
 from orbitalreg.hookspecs import hookimpl
 from orbitalreg.interfaces import (
     Answer,
@@ -30,6 +31,7 @@ from orbitalreg.model import (
     Inspection,
     Kind,
     Listing,
+    Locked,
     RemoteFile,
     RemotePage,
     Right,
@@ -82,6 +84,21 @@ class ToyFormat(FormatAdapter):
     def stage(self, path: Path, filename: str, deep: bool) -> Staged:
         found = self.parse_filename(filename)
         return Staged((self.component(found.package, found.version),), {"head": _head(path.read_bytes()).encode()})
+
+    def license(self, file, document):
+        head = document("head").decode("ascii", "replace").partition("\n")[0]
+        return head.removeprefix("license: ") or None if head.startswith("license: ") else None
+
+    def read_lock(self, filename, body):
+        return [self._pin(number, line) for number, line in enumerate(body.decode("ascii", "replace").splitlines(), 1)]
+
+    def _pin(self, number, line):
+        pin, _, sha256 = line.partition(" ")
+        try:
+            found = self.parse_filename(f"{pin}.toy")
+        except UploadRefused as error:
+            raise Malformed(f"line {number}: {error}") from error
+        return Locked(found.package, found.version, frozenset([sha256] if sha256 else []), f"line {number}")
 
     def routes(self) -> Sequence[Route]:
         return [

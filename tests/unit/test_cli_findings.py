@@ -1,6 +1,10 @@
 """`orbitalreg findings` and what `show` says of reports, on the data."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -158,6 +162,22 @@ def test_wrong_words_are_refused_with_a_line(
     words: tuple[str, ...], code: int, said: str, run: Callable[..., Any]
 ) -> None:
     assert said in run("findings", *words, code=code).stderr
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_on_a_terminal_it_says_how_far_it_has_come(form: str, run: Callable[..., Any]) -> None:
+    """On stderr, and what it prints stays what it is."""
+    folder = run.registry.settings.data.path.parent  # type: ignore[attr-defined]
+    words = [sys.executable, "-m", "orbitalreg", "findings", "acme/toys", "--format", form]
+    reader, writer = pty.openpty()
+    try:
+        done = subprocess.run(words, cwd=folder, stdout=subprocess.PIPE, stderr=writer, text=True, timeout=60)
+        shown = os.read(reader, 65536).decode()
+    finally:
+        os.close(writer)
+        os.close(reader)
+    assert "versions" in shown and "5" in shown
+    assert done.stdout == run("findings", "acme/toys", "--format", form).stdout
 
 
 def test_show_tells_of_each_files_reports(run: Callable[..., Any]) -> None:

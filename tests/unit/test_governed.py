@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_sources import TOY, FakeSource, guard, local, remote, virtual
+from fake_sources import TOY, FakeKnown, FakeSource, guard, local, remote, virtual
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -21,6 +21,7 @@ from orbitalreg.model import Actor, Address, Kind, Repository, Status, StatusNam
 from orbitalreg.publishing import Curator
 from orbitalreg.sources.explaining import explain
 from orbitalreg.sources.governed import Governance, GovernedSource
+from orbitalreg.sources.policing import Attached
 from orbitalreg.sources.raw import RawSource
 from orbitalreg.sources.rules import Rules, duration
 from orbitalreg.summaries import HiddenVersion, MemberAnswer, VersionExplanation, WithheldSummary, microseconds
@@ -39,7 +40,8 @@ class World:
         self.catalog = Catalog(data)
         self.data = data
         self.instant = NOON
-        self.remedies: dict[str, frozenset[str]] = {}
+        self.known = FakeKnown()
+        self.policies: dict[str, list[Attached]] = {}
         self.rules: dict[str, Rules] = {}
 
     def rule(self, source: RawSource, **keys: Any) -> None:
@@ -49,7 +51,7 @@ class World:
 
     def governed(self, raw: RawSource, catalog: Catalog | None = None) -> GovernedSource:
         governance = Governance(
-            catalog or self.catalog, self.rules, lambda name: self.remedies.get(name, frozenset()), lambda: self.instant
+            catalog or self.catalog, self.rules, self.policies, self.known, frozenset(["eye"]), lambda: self.instant
         )
         return GovernedSource(raw, TOY, governance)
 
@@ -149,7 +151,7 @@ def test_a_version_that_mends_what_it_replaces_is_not_held_back(world: World, pu
     world.rule(public, min_age="7d")
     source = world.governed(public)
     before = source.revision("ball")
-    world.remedies["ball"] = frozenset(["1.1.0"])
+    world.known.mends("ball", ["1.1.0"])
     assert (filenames(source), source.revision("ball") != before) == (["ball@1.1.toy"], True)
 
 
@@ -424,6 +426,8 @@ def test_it_is_explained_version_by_version(world: World, public: FakeSource) ->
             ["ball@1.0.toy"],
             [],
             [HiddenVersion("acme/public", "first match: acme/internal has this version and comes first")],
+            [],
+            None,
         ),
         VersionExplanation(
             "2.0",
@@ -431,6 +435,8 @@ def test_it_is_explained_version_by_version(world: World, public: FakeSource) ->
             [],
             [WithheldSummary("ball@2.0.toy", "acme/public", "younger than 7d", opens)],
             [HiddenVersion("acme/mirror", "first match: acme/public has this version and comes first")],
+            [],
+            None,
         ),
     ]
 
@@ -487,7 +493,7 @@ def test_a_repository_without_members_is_explained_too(world: World, make: Any) 
     source = make("alone")
     source.put("ball", "1.0")
     told = explain(world.governed(source), "ball")
-    assert told.versions == [VersionExplanation("1.0", "acme/alone", ["ball@1.0.toy"], [], [])]
+    assert told.versions == [VersionExplanation("1.0", "acme/alone", ["ball@1.0.toy"], [], [], [], None)]
     with pytest.raises(NotFound, match="acme/alone has no package kite"):
         explain(world.governed(source), "kite")
 
@@ -568,7 +574,7 @@ class Agreement(RuleBasedStateMachine):
 
     @rule(name=NAMES, versions=st.frozensets(st.sampled_from(["1", "2"])))
     def mend(self, name: str, versions: frozenset[str]) -> None:
-        self.world.remedies[name] = versions
+        self.world.known.mends(name, versions)
 
     @invariant()
     def everything_agrees(self) -> None:

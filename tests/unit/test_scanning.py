@@ -368,3 +368,64 @@ def test_a_scanners_name_is_one(install: Callable[..., None], make_site: Callabl
     install("probe", SOURCE.replace('name = "probe"', 'name = "../probe"'))
     with pytest.raises(PluginError, match="is no name of a scanner"):
         make_site("[plugins.probe]\n")
+
+
+RAISES = """
+from orbitalreg.hookspecs import hookimpl
+from orbitalreg.interfaces import Scanner
+
+class Raises(Scanner):
+    name = "raises"
+
+    def __init__(self, surroundings): pass
+
+    @property
+    def version(self): raise LookupError("version")
+
+    def database(self): raise LookupError("database")
+
+    def scan(self, target): raise LookupError("scan")
+
+    @property
+    def judges_names(self): return True
+
+    def judge(self, components): raise LookupError("judge")
+
+@hookimpl
+def scanners():
+    return [Raises]
+"""
+
+
+def test_a_scanner_that_raises_in_every_method_disturbs_nothing_else(
+    install: Callable[..., None], make_site: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scans, "ATTEMPTS", 1)
+    install("raises", RAISES)
+    install("probe", SOURCE)
+    site = make_site("[plugins.raises]\n[plugins.probe]\n")
+    file_id = put(site, "bad")
+    work(site)
+    assert report(site, file_id).status is ReportStatus.OK
+    broken = report(site, file_id, "raises")
+    assert broken.status is ReportStatus.ERROR
+    assert broken.reason == "it failed with LookupError; the log of that time says more"
+    site.registry.scanning.judge.ensure("toy", "ball", ["1"])
+    [judged] = reports.listed(site.registry.catalog.read(), "toy", "ball")["1"]
+    assert judged.status is ReportStatus.ERROR
+
+
+def test_a_scanner_that_does_not_say_what_it_needs_is_an_error_of_its_plugin(
+    install: Callable[..., None], make_site: Callable[..., Any]
+) -> None:
+    install("raises", RAISES.replace("return True", "raise LookupError('judges')"))
+    with pytest.raises(PluginError, match="plugin 'raises': scanner 'raises' cannot be used: judges"):
+        make_site("[plugins.raises]\n")
+
+
+def test_a_scanner_that_cannot_be_made_is_an_error_of_its_plugin(
+    install: Callable[..., None], make_site: Callable[..., Any]
+) -> None:
+    install("raises", RAISES.replace("surroundings): pass", "surroundings): raise LookupError('at once')"))
+    with pytest.raises(PluginError, match="plugin 'raises' cannot be started: at once"):
+        make_site("[plugins.raises]\n")

@@ -36,7 +36,7 @@ class RawReport(RepositoryResource):
     def show(self, req: falcon.Request, package: str, version: str, filename: str, scanner: str) -> Kept:
         """Fetch what the scanner's tool put out when it looked at the file, as it did."""
         digest = self._inventory(req).raw_report(package, version, filename, scanner)
-        return self._kept(digest, BYTES, f"{filename}.{scanner}")
+        return self._unpacked(digest, BYTES, f"{filename}.{scanner}")
 
 
 class Sbom(RepositoryResource):

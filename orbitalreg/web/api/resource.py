@@ -1,6 +1,11 @@
 """What every resource of the API shares: it states its operations, reads what it is sent, and answers JSON."""
 
+import gzip
+import shutil
+import tempfile
+import zlib
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, BinaryIO, TypeVar, get_args
@@ -174,7 +179,24 @@ class RepositoryResource(ApiResource):
     def _inventory(self, req: falcon.Request) -> Inventory:
         repository = self._repository(req)
         adapter = self._registry.formats[repository.format]
-        return inventory_of(self._registry.catalog, self._registry.sources.governed[repository.address], adapter)
+        source = self._registry.sources.governed[repository.address]
+        return inventory_of(self._registry.catalog, source, adapter, self._registry.scanning.blind)
+
+    def _unpacked(self, sha256: str, media_type: str, filename: str) -> Kept:
+        """What a blob that the catalog names is when it is unpacked, which gzip packed. Raises `StorageFailed`."""
+        with ExitStack() as stack:
+            spooled = stack.enter_context(tempfile.TemporaryFile(dir=self._registry.store.staging))
+            packed = stack.enter_context(self._kept(sha256, media_type, filename).stream)
+            try:
+                with gzip.GzipFile(fileobj=packed, mode="rb") as stream:
+                    shutil.copyfileobj(stream, spooled)
+            except (OSError, EOFError, zlib.error) as error:
+                raise StorageFailed(f"{filename} cannot be unpacked: {error}") from error
+            packed.close()
+            stack.pop_all()
+        size = spooled.tell()
+        spooled.seek(0)
+        return Kept(spooled, size, media_type, filename)
 
     def _kept(self, sha256: str, media_type: str, filename: str) -> Kept:
         """A blob that the catalog names. Raises `StorageFailed`."""

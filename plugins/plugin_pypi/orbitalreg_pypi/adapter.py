@@ -1,6 +1,6 @@
 """The adapter: the host's questions, answered for Python packages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import falcon
@@ -18,8 +18,19 @@ from orbitalreg.interfaces import (
     TextReply,
     Upstreams,
 )
-from orbitalreg.model import Component, Coordinates, Inspection, Kind, Right, Staged
-from orbitalreg_pypi import bundles, filenames, inspection, json_api, negotiation, pages, staging, uploads
+from orbitalreg.model import Component, Coordinates, File, Inspection, Kind, Locked, Right, Staged
+from orbitalreg_pypi import (
+    bundles,
+    filenames,
+    inspection,
+    json_api,
+    licenses,
+    locks,
+    negotiation,
+    pages,
+    staging,
+    uploads,
+)
 from orbitalreg_pypi.upstream import SimpleUpstreams
 
 SIMPLE_ROOT = "../../"
@@ -52,6 +63,13 @@ class PyPIFormat(FormatAdapter):
 
     def stage(self, path: Path, filename: str, deep: bool) -> Staged:
         return staging.stage(path, filename, deep)
+
+    def license(self, file: File, document: Callable[[str], bytes]) -> str | None:
+        kind = pages.METADATA if pages.METADATA in file.documents else inspection.PKG_INFO
+        return licenses.stated(document(kind))
+
+    def read_lock(self, filename: str, body: bytes) -> Sequence[Locked]:
+        return locks.read_lock(filename, body)
 
     def routes(self) -> Sequence[Route]:
         return [

@@ -14,6 +14,7 @@ from orbitalreg_pypi.metadata import CoreMetadata, read_metadata
 from orbitalreg_pypi.sdists import read_sdist
 from orbitalreg_pypi.wheels import read_wheel
 
+PKG_INFO = "pkg-info"
 MAX_ATTESTATIONS = 1 << 20  # characters; one attestation has about 5,000
 
 
@@ -40,7 +41,7 @@ def _inspect(path: Path, parsed: ParsedFilename, claims: Mapping[str, str]) -> I
         document = (read_wheel if is_wheel else read_sdist)(file, parsed)
     metadata = read_metadata(document)
     _check_same("its metadata", metadata.name, metadata.version, parsed)
-    documents["metadata" if is_wheel else "pkg-info"] = document
+    documents["metadata" if is_wheel else PKG_INFO] = document
     return Inspection(parsed.package, parsed.version, _attributes(parsed, metadata), metadata.requires_dist, documents)
 
 

@@ -14,6 +14,7 @@ from packaging.version import Version
 from orbitalreg.errors import NotFound, UploadRefused
 from orbitalreg.model import File, Listing
 from orbitalreg_pypi import metadata, pages
+from orbitalreg_pypi.inspection import PKG_INFO
 
 CONTENT_TYPE = "application/json"
 MAX_HEADER = 1 << 20  # characters that are parsed again, in the server: of a longer header only the file is told
@@ -110,9 +111,7 @@ def _info(latest: Sequence[File], base: str, document: Document) -> dict[str, An
 def _metadata(file: File, document: Document) -> tuple[Mapping[str, Any], str]:
     """The fields of the file's metadata and its description; nothing where it is gone or too large."""
     try:
-        header, body = metadata.parts(
-            document(file, pages.METADATA if pages.METADATA in file.documents else "pkg-info")
-        )
+        header, body = metadata.parts(document(file, pages.METADATA if pages.METADATA in file.documents else PKG_INFO))
         if len(header) > MAX_HEADER:
             return {}, ""
         said, _ = parse_email(header)

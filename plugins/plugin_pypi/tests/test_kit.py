@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from orbitalreg_pypi.adapter import PyPIFormat
 
-from orbitalreg.testing import AdapterUnderTest, BadFile, BaseFormatAdapterContract, GoodFile
+from orbitalreg.model import Locked
+from orbitalreg.testing import AdapterUnderTest, BadFile, BaseFormatAdapterContract, GoodFile, GoodLock
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -15,6 +16,65 @@ from archives_corpus import CASES, make_sdist, make_wheel
 pytest_plugins = ["orbitalreg.testing"]
 
 REQUIREMENTS = "Requires-Python: >=3.9\nRequires-Dist: requests>=2; python_version < '4'\nSummary: d\u00e9mo <b>"
+
+
+EXPRESSION = "License-Expression: MIT OR Apache-2.0"
+CLASSIFIED = "Classifier: License :: OSI Approved :: GNU Affero General Public License v3"
+DIGESTS = [character * 64 for character in "abc"]
+LOCKS = [
+    GoodLock(
+        "requirements.txt",
+        f"""\
+# by pip-compile
+--index-url https://registry.example.com/simple/
+-e .
+Jinja2[i18n]==2.10 ; python_version < "4" \\
+    --hash=sha256:{DIGESTS[0]} \\
+    --hash=sha256:{DIGESTS[1]}
+    # via demo
+a.b === 1.0  # exactly
+demo @ https://example.com/demo.zip
+""".encode(),
+        [
+            Locked("jinja2", "2.10", frozenset(DIGESTS[:2]), "line 4"),
+            Locked("a-b", "1.0", place="line 8"),
+        ],
+    ),
+    GoodLock(
+        "uv.lock",
+        f"""\
+version = 1
+[[package]]
+name = "demo"
+version = "0.1"
+source = {{ editable = "." }}
+[[package]]
+name = "jinja2"
+version = "2.10"
+source = {{ registry = "https://registry.example.com/simple" }}
+sdist = {{ url = "https://registry.example.com/x", hash = "sha256:{DIGESTS[0]}", size = 1 }}
+wheels = [{{ url = "https://registry.example.com/y", hash = "sha256:{DIGESTS[1]}" }}]
+""".encode(),
+        [Locked("jinja2", "2.10", frozenset(DIGESTS[:2]), "package 2")],
+    ),
+    GoodLock(
+        "pylock.dev.toml",
+        f"""\
+lock-version = "1.0"
+[[packages]]
+name = "jinja2"
+version = "2.10"
+[packages.sdist]
+name = "Jinja2-2.10.tar.gz"
+hashes = {{ sha256 = "{DIGESTS[2]}" }}
+[[packages]]
+name = "demo"
+[packages.directory]
+path = "."
+""".encode(),
+        [Locked("jinja2", "2.10", frozenset(DIGESTS[2:]), "package 1")],
+    ),
+]
 
 
 def bad(name: str) -> BadFile:
@@ -32,6 +92,8 @@ class TestPyPI(BaseFormatAdapterContract):
                 GoodFile(*make_sdist(), "demo-pkg", "1.0", {"filetype": "sdist", "version": "v1.0"}),
                 GoodFile(*make_sdist(version="1.1", extension=".zip"), "demo-pkg", "1.1"),
                 GoodFile(*make_wheel("other", "2!1.0rc1+local.1"), "other", "2!1.0rc1+local.1"),
+                GoodFile(*make_wheel("free", metadata_extra=EXPRESSION), "free", "1.0", license="MIT OR Apache-2.0"),
+                GoodFile(*make_sdist("older", metadata_extra=CLASSIFIED), "older", "1.0", license="AGPL-3.0-only"),
             ],
             bad_files=[
                 *map(bad, ["zip_bomb", "zip_name_parent", "zip_duplicate", "gzip_bomb", "tar_name_absolute"]),
@@ -62,4 +124,5 @@ class TestPyPI(BaseFormatAdapterContract):
                 "application/vnd.pypi.simple.v1+json",
             ],
             upstream="/simple",
+            locks=LOCKS,
         )

@@ -41,6 +41,34 @@ class Sound(ToyFormat):
     """No fault: that it passes is shown beside this folder."""
 
 
+class Licenseless(Sound):
+    """Reads no license."""
+
+    def license(self, file, document):
+        return None
+
+
+class AnyLicense(Sound):
+    """Takes for granted that what it reads is text."""
+
+    def license(self, file, document):
+        return super().license(file, lambda kind: document(kind).decode().encode())
+
+
+class Unlocked(Sound):
+    """Forgets the digests of a lock."""
+
+    def read_lock(self, filename, body):
+        return [replace(pin, sha256=frozenset()) for pin in super().read_lock(filename, body)]
+
+
+class LeakyLock(Sound):
+    """Raises what its decoder raised."""
+
+    def read_lock(self, filename, body):
+        return super().read_lock(filename, body.decode().encode())
+
+
 class LeakyName(Sound):
     """Raises what its pattern raised."""
 
@@ -659,6 +687,10 @@ FAULTS: dict[type[ToyFormat], list[str]] = {
     TextDocument: ["test_an_inspection_is_made_of_plain_values", IN_CHILD],
     Writing: [IN_CHILD],
     **({Hoarding: [IN_CHILD]} if Path("/proc/self/statm").exists() else {}),  # elsewhere memory has no limit
+    Licenseless: ["test_a_file_states_its_license"],
+    AnyLicense: ["test_damaged_documents_state_a_license_or_none"],
+    Unlocked: ["test_lock_files_are_read"],
+    LeakyLock: ["test_whatever_a_lock_file_says_is_read_or_refused_in_one_plain_line"],
     Rightless: ["test_every_route_states_a_right_and_is_whole"],
     WritingGet: ["test_get_reads_and_nothing_else_does"],
     ReadingPost: ["test_get_reads_and_nothing_else_does"],

@@ -24,7 +24,7 @@ from orbitalreg_osv.records import Advisory, Record, Unusable, parse
 
 FORM = "1"
 """Of the file, and of what is read out of records: another one's file is built anew."""
-REMEMBERED = 512
+REMEMBERED = 2048
 """So many packages are kept ready in memory."""
 _DAY = 86_400_000_000
 _SCHEMA = """
@@ -105,10 +105,8 @@ class Index:
         )
         for about, rows in groupby(found, key=lambda row: row[:4]):
             parts = (json.loads(row[4]) for row in rows)
-            yield Known(
-                _advisory(*about),
-                tuple(matching.read(ecosystem, frozenset(part["listed"]), part["ranges"]) for part in parts),
-            )
+            affected = (matching.read(ecosystem, frozenset(part["listed"]), part["ranges"]) for part in parts)
+            yield Known.of(_advisory(*about), affected)
 
 
 def _advisory(id_: str, severity: int, cvss: str | None, body: str) -> Advisory:

@@ -12,6 +12,7 @@ from orbitalreg_osv.ecosystems import Ecosystem
 from orbitalreg_osv.index import Index
 from orbitalreg_osv.kept import Kept
 from orbitalreg_osv.known import Known
+from orbitalreg_osv.matching import Asked
 from orbitalreg_osv.ratings import Ratings
 from orbitalreg_osv.records import Advisory, Record, Unusable, read
 from orbitalreg_osv.server import Hit, Question, Server
@@ -76,10 +77,9 @@ class ByServer(Judge):
 
     def database(self) -> Database:
         """So that files are judged anew once in each period."""
-        length = self._settings.refresh * 1_000_000
-        began = now() // length * length
-        digest = hashlib.sha256(f"{self._settings.server} {began}".encode()).hexdigest()
-        return Database(self._settings.server, digest, began)
+        period = now() // (self._settings.refresh * 1_000_000)
+        digest = hashlib.sha256(f"{self._settings.server} {self._settings.refresh} {period}".encode()).hexdigest()
+        return Database(self._settings.server, digest)
 
     def judged(self, components: Sequence[Component]) -> Judged:
         database = self.database()  # before: what is asked at midnight belongs to the day before
@@ -127,8 +127,9 @@ def by_index(index: Index, component: Component) -> Judgement:
     if ecosystem is None:
         return _unknown(component)
     known = index.of(ecosystem, component.name)
-    found = tuple(one.finding(component) for one in known if one.affects(component.version))
-    if known and not found and ecosystem.order(component.version) is None:
+    asked = Asked.of(ecosystem, component.version)
+    found = tuple(one.finding(component, asked) for one in known if one.affects(asked))
+    if known and not found and asked.order is None:
         return Judgement(component, (), f"{component.version!r} is no version of {ecosystem.name} that can be compared")
     return Judgement(component, found)
 
@@ -144,21 +145,21 @@ def _by_records(
     component: Component, ecosystem: Ecosystem, hits: Sequence[Hit], records: Mapping[str, Record]
 ) -> Judgement:
     """The server's word counts that it is affected; one whose record cannot be used is told all the same."""
-    findings = []
+    findings, asked = [], Asked.of(ecosystem, component.version)
     for id_ in dict.fromkeys(hit.id for hit in hits):
         record = records.get(id_)
         if record is None:
             bare = Advisory(id_, (), Severity.UNKNOWN, None, "", (), None)
-            findings.append(Known(bare, ()).finding(component))
+            findings.append(Known.of(bare, ()).finding(component, asked))
         elif not record.is_withdrawn:
-            findings.append(_known(record, ecosystem, component.name).finding(component))
+            findings.append(_known(record, ecosystem, component.name).finding(component, asked))
     return Judgement(component, tuple(findings))
 
 
 def _known(record: Record, ecosystem: Ecosystem, name: str) -> Known:
     parts = [one for one in record.packages if one.ecosystem is ecosystem and one.name == ecosystem.normal(name)]
     read_parts = (matching.read(ecosystem, matching.spelled(ecosystem, one.versions), one.ranges) for one in parts)
-    return Known(record.advisory, tuple(read_parts))
+    return Known.of(record.advisory, read_parts)
 
 
 def _unknown(component: Component) -> Judgement:

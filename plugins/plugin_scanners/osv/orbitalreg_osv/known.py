@@ -1,9 +1,11 @@
 """What one record says of one package, and the finding that comes of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 from orbitalreg.model import Component, Finding
-from orbitalreg_osv.matching import Affected, fixed_in
+from orbitalreg_osv.matching import Affected, Asked, Fix, fixed_in, mended
 from orbitalreg_osv.records import Advisory
 
 
@@ -13,12 +15,19 @@ class Known:
 
     advisory: Advisory
     affected: tuple[Affected, ...]
+    fixes: tuple[Fix, ...]
+    """As `matching.mended`."""
 
-    def affects(self, version: str) -> bool:
-        return any(part.affects(version) for part in self.affected)
+    @classmethod
+    def of(cls, advisory: Advisory, affected: Iterable[Affected]) -> Self:
+        parts = tuple(affected)
+        return cls(advisory, parts, mended(parts))
 
-    def finding(self, component: Component) -> Finding:
-        """For a component that is affected."""
+    def affects(self, asked: Asked) -> bool:
+        return any(part.affects(asked) for part in self.affected)
+
+    def finding(self, component: Component, asked: Asked) -> Finding:
+        """For a component that is affected; `asked` is its version."""
         about = self.advisory
         return Finding(
             id=about.id,
@@ -30,7 +39,7 @@ class Known:
             location=component.location,
             is_bundled=component.is_bundled,
             cvss=about.cvss,
-            fixed_in=fixed_in(self.affected, component.version),
+            fixed_in=fixed_in(self.fixes, asked),
             title=about.title,
             links=about.links,
             published_at=about.published_at,

@@ -1,18 +1,36 @@
 """Whether a version is affected, by the rules of the OSV schema (https://ossf.github.io/osv-schema/#evaluation)."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from operator import itemgetter
+from typing import Any, Self
 
 from orbitalreg_osv.ecosystems import Ecosystem
 
 Event = Mapping[str, str]
 """One of `introduced`, `fixed`, `last_affected` or `limit`, and a version."""
 
+Fix = tuple[Any, str]
+"""A version that is mended: its order, and its text."""
+
 BEGINNING = "0"
 """As `introduced`: before every version, pre-releases of 0 too."""
 NO_LIMIT = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A version that is asked about: its text, the canonical spelling, its order (None: it has none)."""
+
+    text: str
+    canonical: str
+    order: Any | None
+
+    @classmethod
+    def of(cls, ecosystem: Ecosystem, text: str) -> Self:
+        return cls(text, ecosystem.canonical(text), ecosystem.order(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +51,19 @@ class Interval:
 class Affected:
     """What one record says of one package: the versions that it lists, as `spelled`, and intervals.
 
-    `fixes` are the versions in which it is mended with their texts, the smallest first.
+    `fixes` are the versions that it names as mended.
     """
 
     ecosystem: Ecosystem
     listed: frozenset[str]
     intervals: tuple[Interval, ...]
-    fixes: tuple[tuple[Any, str], ...]
+    fixes: tuple[Fix, ...]
 
-    def affects(self, version: str) -> bool:
+    def affects(self, asked: Asked) -> bool:
         """A text that is no version is affected only where it is listed literally."""
-        if version in self.listed or self.ecosystem.canonical(version) in self.listed:
+        if asked.text in self.listed or asked.canonical in self.listed:
             return True
-        order = self.ecosystem.order(version)
-        return order is not None and any(order in interval for interval in self.intervals)
+        return asked.order is not None and any(asked.order in interval for interval in self.intervals)
 
 
 def spelled(ecosystem: Ecosystem, versions: Iterable[str]) -> frozenset[str]:
@@ -67,17 +84,22 @@ def read(ecosystem: Ecosystem, listed: frozenset[str], ranges: Iterable[Sequence
         if is_whole or not listed:
             intervals += _intervals(ordered)
             fixes |= {text: order for kind, order, text in ordered if kind == "fixed"}
-    by_version = sorted(((order, text) for text, order in fixes.items()), key=lambda fix: fix[0])
-    return Affected(ecosystem, listed, tuple(intervals), tuple(by_version))
+    return Affected(ecosystem, listed, tuple(intervals), tuple((order, text) for text, order in fixes.items()))
 
 
-def fixed_in(parts: Sequence[Affected], version: str) -> str | None:
-    """The smallest version above this one that is named as mended, and that no part affects. None: there is none."""
-    order = parts[0].ecosystem.order(version) if parts else None
-    if order is None:
+def mended(parts: Sequence[Affected]) -> tuple[Fix, ...]:
+    """The versions that are named as mended and that no part affects, the smallest first."""
+    named = sorted((fix for part in parts for fix in part.fixes), key=itemgetter(0))
+    asked = [(fix, Asked.of(part.ecosystem, fix[1])) for part in parts[:1] for fix in named]
+    return tuple(fix for fix, one in asked if not any(part.affects(one) for part in parts))
+
+
+def fixed_in(fixes: Sequence[Fix], asked: Asked) -> str | None:
+    """The smallest of `mended` versions that is above this one. None: there is none."""
+    if asked.order is None:
         return None
-    above = sorted((fix for part in parts for fix in part.fixes if fix[0] > order), key=lambda fix: fix[0])
-    return next((text for _, text in above if not any(part.affects(text) for part in parts)), None)
+    at = bisect_right(fixes, asked.order, key=itemgetter(0))
+    return fixes[at][1] if at < len(fixes) else None
 
 
 _Ordered = tuple[str, Any, str]
@@ -106,7 +128,7 @@ def _intervals(events: list[_Ordered]) -> list[Interval]:
     found: list[Interval] = []
     is_open, start = any(kind == "introduced" and order is None for kind, order, _ in events), None
     bounded = [event for event in events if event[1] is not None and event[0] != "limit"]
-    for order, together in groupby(sorted(bounded, key=lambda event: event[1]), key=lambda event: event[1]):
+    for order, together in groupby(sorted(bounded, key=itemgetter(1)), key=itemgetter(1)):
         kinds = {kind for kind, _, _ in together}
         for kind in _steps(kinds, is_open):
             if kind == "introduced":

@@ -42,12 +42,11 @@ class Hit:
 
 
 class Server:
-    """One of them. `sleep` is for the waits between tries."""
+    """One of them."""
 
-    def __init__(self, address: str, client: HttpClient, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, address: str, client: HttpClient) -> None:
         self._address = address
         self._client = client
-        self._sleep = sleep
 
     def hits(self, questions: Sequence[Question]) -> list[list[Hit]]:
         """The records for each question, in their order. Raises `ScannerFailed`."""
@@ -117,7 +116,7 @@ class Server:
                 wait = max(error.retry_after or 0.0, FIRST_WAIT * 2**number)
                 if not _may_pass(error) or wait > LONGEST_WAIT or number == TRIES - 1:
                     raise ScannerFailed(f"{self._address} cannot be asked: {error}") from error
-            self._sleep(wait)
+            time.sleep(wait)
         raise AssertionError("the last try raises")
 
     def _nonsense(self, what: str) -> ScannerFailed:

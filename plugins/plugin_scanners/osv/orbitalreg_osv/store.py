@@ -72,11 +72,16 @@ class Store:
         if signature is None:
             raise ScannerFailed(f"there is no dump at {dump}")
         made = self.folder / "index.partial"
-        meta = build(dump, made, self._settings.source, signature, etag, told)
-        if dump != self.dump:
-            os.replace(dump, self.dump)  # first, so that an index is never younger than the dump that it says it is of
-        os.replace(made, self.path)
-        _sync(self.folder)
+        try:
+            meta = build(dump, made, self._settings.source, signature, etag, told)
+            if dump != self.dump:
+                os.replace(dump, self.dump)  # first: an index is never younger than the dump that it says it is of
+            os.replace(made, self.path)
+            _sync(self.folder)
+        except OSError as error:
+            raise ScannerFailed(f"the folder {self.folder} cannot be written to: {error.strerror}") from error
+        finally:
+            made.unlink(missing_ok=True)
         return meta
 
     @contextmanager

@@ -1,7 +1,7 @@
 """The scanner over dumps that tests make."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, settings
 sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this one, whatever the import mode
 
 import records_made
+from fake_osv import FakeOsv
 from orbitalreg_osv.scanner import Osv
 
-from orbitalreg.interfaces import Surroundings
+from orbitalreg.interfaces import Clients, Surroundings
 from orbitalreg.model import Component
+from orbitalreg.surroundings import ServerClient, client_of
 
 pytest_plugins = ["orbitalreg.testing"]
 
@@ -51,3 +53,25 @@ def over(tmp_path: Path, make: Make) -> Callable[[Iterable[Any]], Osv]:
 
 def component(name: str = "demo", version: str = "1.0") -> Component:
     return Component(name, version, f"pkg:pypi/{name}@{version}")
+
+
+@pytest.fixture
+def osv_dev() -> Iterator[FakeOsv]:
+    with FakeOsv() as osv:
+        yield osv
+
+
+@pytest.fixture
+def clients() -> Iterator[Clients]:
+    """The host's, which keep their connections; closed in the end."""
+    made: list[ServerClient] = []
+
+    def client(server: str, ca_bundle: Path | None = None) -> ServerClient:
+        found = client_of(server, ca_bundle)
+        assert isinstance(found, ServerClient)
+        made.append(found)
+        return found
+
+    yield client
+    for each in made:
+        each._client.close()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from orbitalreg_osv import matching
 from orbitalreg_osv.ecosystems import ECOSYSTEMS
-from orbitalreg_osv.matching import Affected, Event, fixed_in, spelled
+from orbitalreg_osv.matching import Affected, Asked, Event, fixed_in, mended, spelled
 from packaging.version import Version
 
 (PYPI,) = ECOSYSTEMS
@@ -27,6 +27,14 @@ events = st.lists(
 
 def of(ranges: Sequence[Sequence[Event]], listed: Sequence[str] = ()) -> Affected:
     return matching.read(PYPI, spelled(PYPI, listed), ranges)
+
+
+def asked(version: str) -> Asked:
+    return Asked.of(PYPI, version)
+
+
+def fixed(parts: Sequence[Affected], version: str) -> str | None:
+    return fixed_in(mended(parts), asked(version))
 
 
 def reference(version: str, ranges: Sequence[Sequence[Event]], listed: Sequence[str]) -> bool:
@@ -75,7 +83,7 @@ def _has_unclear_tie(its: Sequence[Event]) -> bool:
     st.lists(versions, max_size=3),
 )
 def test_the_same_as_the_schemas_own_words(version: str, ranges: list[list[dict[str, str]]], listed: list[str]) -> None:
-    assert of(ranges, listed).affects(version) == reference(version, ranges, listed)
+    assert of(ranges, listed).affects(asked(version)) == reference(version, ranges, listed)
 
 
 @given(versions, st.lists(events, max_size=3), st.lists(versions, max_size=3))
@@ -84,20 +92,20 @@ def test_a_fixed_version_is_the_smallest_that_is_named_above_and_not_affected(
 ) -> None:
     found = of(ranges, listed)
     named = {event["fixed"] for its in ranges for event in its if "fixed" in event}
-    good = [text for text in named if Version(text) > Version(version) and not found.affects(text)]
-    told = fixed_in([found], version)
+    good = [text for text in named if Version(text) > Version(version) and not found.affects(asked(text))]
+    told = fixed([found], version)
     assert (None if told is None else Version(told)) == min(map(Version, good), default=None)
 
 
 @given(st.permutations([{"introduced": "0"}, {"fixed": "1.0"}, {"introduced": "1.0"}, {"fixed": "2.0"}]))
 def test_at_one_version_fixed_comes_before_introduced(its: list[Event]) -> None:
     found = of([its])
-    assert [found.affects(version) for version in ("0.9", "1.0", "1.5", "2.0")] == [True, True, True, False]
+    assert [found.affects(asked(version)) for version in ("0.9", "1.0", "1.5", "2.0")] == [True, True, True, False]
 
 
 @given(st.permutations([{"introduced": "1.0"}, {"last_affected": "1.0"}]))
 def test_one_version_alone(its: list[Event]) -> None:
-    assert [of([its]).affects(version) for version in ("0.9", "1.0.0", "1.0.post1", "1.1")] == [
+    assert [of([its]).affects(asked(version)) for version in ("0.9", "1.0.0", "1.0.post1", "1.1")] == [
         False,
         True,
         False,
@@ -107,7 +115,7 @@ def test_one_version_alone(its: list[Event]) -> None:
 
 @given(st.permutations([{"introduced": "0"}, {"last_affected": "1.0"}, {"introduced": "1.0"}, {"fixed": "2.0"}]))
 def test_what_ends_and_begins_at_one_version_goes_on(its: list[Event]) -> None:
-    assert [of([its]).affects(version) for version in ("0.5", "1.0", "1.5", "2.0")] == [True, True, True, False]
+    assert [of([its]).affects(asked(version)) for version in ("0.5", "1.0", "1.5", "2.0")] == [True, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -126,26 +134,26 @@ def test_what_ends_and_begins_at_one_version_goes_on(its: list[Event]) -> None:
 def test_versions_are_compared_literally_and_by_their_meaning(
     listed: list[str], version: str, is_affected: bool
 ) -> None:
-    assert of([], listed).affects(version) is is_affected
+    assert of([], listed).affects(asked(version)) is is_affected
 
 
 def test_a_text_that_is_no_version_is_in_no_range() -> None:
-    assert not of([[{"introduced": "0"}]]).affects("2004d-final")
+    assert not of([[{"introduced": "0"}]]).affects(asked("2004d-final"))
 
 
 def test_the_beginning_is_before_every_version() -> None:
-    assert of([[{"introduced": "0"}, {"fixed": "1"}]]).affects("0.dev0")
+    assert of([[{"introduced": "0"}, {"fixed": "1"}]]).affects(asked("0.dev0"))
 
 
 def test_a_range_that_cannot_be_ordered_is_left_to_what_is_listed() -> None:
     its = [{"introduced": "0"}, {"fixed": "2019-09-12"}]
-    assert [of([its], ["1.0"]).affects(version) for version in ("1.0", "1.1")] == [True, False]
-    assert of([its]).affects("1.1")  # nothing is listed: what is told counts without its end
+    assert [of([its], ["1.0"]).affects(asked(version)) for version in ("1.0", "1.1")] == [True, False]
+    assert of([its]).affects(asked("1.1"))  # nothing is listed: what is told counts without its end
 
 
 def test_a_fix_that_another_part_affects_is_none() -> None:
     parts = [of([[{"introduced": "0"}, {"fixed": "1.5"}]]), of([[{"introduced": "1.2"}, {"fixed": "2.0"}]])]
-    assert fixed_in(parts, "1.0") == "2.0"
-    assert fixed_in(parts, "2.0") is None
-    assert fixed_in([], "1.0") is None
-    assert fixed_in(parts, "no version") is None
+    assert fixed(parts, "1.0") == "2.0"
+    assert fixed(parts, "2.0") is None
+    assert fixed([], "1.0") is None
+    assert fixed(parts, "no version") is None
