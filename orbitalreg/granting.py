@@ -88,11 +88,10 @@ class ProjectGrants:
             return granted(db, self.known.rights, principal, frozenset({self.project}))
 
     def _check(self, db: Database, grants: Sequence[Grant]) -> None:
-        caller = self.known.renewed(db, self.caller)
-        if not caller.may_throughout(Right.ADMIN, self.project):
-            raise Forbidden(f"admin on all of {self.project} was taken back just now")
-        if caller.origin is not None:
+        if self.caller.origin is not None:
             raise Forbidden("a token that was had in exchange for another's gives and takes no grants")
+        if not self.known.renewed(db, self.caller).may_throughout(Right.ADMIN, self.project):
+            raise Forbidden(f"admin on all of {self.project} was taken back just now")
         for grant in grants:
             if grant.project != self.project:
                 raise Forbidden(f"{grant} does not lie in {self.project}")

@@ -3,17 +3,18 @@
 import hashlib
 import hmac
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlite_utils import Database
 
 from orbitalreg import audit
-from orbitalreg.catalog import Catalog, accounts
+from orbitalreg.catalog import MARK_SECONDS, Catalog, accounts
 from orbitalreg.catalog.accounts import AccountRow, TokenRow
 from orbitalreg.errors import InvalidName, Malformed, Misplaced, NotFound, Unauthenticated
 from orbitalreg.model import Actor, Grant, Identity, Microseconds, now, valid_name
-from orbitalreg.rights import Rights, valid_principal
+from orbitalreg.rights import PRINCIPALS, Rights, valid_principal
 from orbitalreg.tokens import TOKEN_USERS, NewToken, mint, token_hash, token_id_of
 
 SECOND = 1_000_000
@@ -28,6 +29,8 @@ class _Known:
     identity: Identity
     owner: str
     expires_at: Microseconds | None
+    is_sure: bool = True
+    """Not where what it may could not be found out: it is asked for again by the next request."""
 
 
 class Accounts:
@@ -44,6 +47,7 @@ class Accounts:
         self._known: dict[bytes, _Known] = {}
         self._users: dict[str, _Known] = {}
         self._salt = secrets.token_bytes(32)
+        self._asked: tuple[int, bytes | None, float] = (0, None, 0.0)
         self.rights = rights or Rights()
 
     def recall(self, header: str) -> Identity | None:
@@ -51,7 +55,19 @@ class Accounts:
         known = self._known.get(self._digest(header))
         if known is None or (known.expires_at is not None and known.expires_at <= now()):
             return None
-        return known.identity if known.revision == accounts.identity_revision(self._catalog.read()) else None
+        return known.identity if known.revision == self._revision() else None
+
+    def _revision(self) -> int:
+        """The revision of identities, outside any transaction.
+
+        The catalog is asked only where anything was committed since it was asked before, or that is a second ago.
+        """
+        revision, seen, until = self._asked
+        mark, moment = self._catalog.mark(), time.monotonic()
+        if mark is None or mark != seen or moment >= until:
+            revision = accounts.identity_revision(self._catalog.read())
+            self._asked = (revision, mark, moment + MARK_SECONDS)
+        return revision
 
     def authenticate(self, user: str | None, secret: str, header: str | None = None) -> Identity:
         """Whose token `secret` is. `user` is `__token__`, `oidc`, the account's name, or None for Bearer.
@@ -61,10 +77,10 @@ class Accounts:
         """
         token_id = token_id_of(secret)  # a typing error is told without a look at the catalog
         db = self._catalog.read()
-        known = self._look_up(db, token_id, secret, accounts.identity_revision(db))
+        known = self._look_up(db, token_id, secret, self._revision())
         if user is not None and user not in TOKEN_USERS and user != known.owner:
             raise Unauthenticated("the user name does not belong to the token: use __token__ or the owner's name")
-        if header is not None:
+        if header is not None and known.is_sure:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[self._digest(header)] = known
@@ -82,19 +98,22 @@ class Accounts:
             raise _disabled(row.account)
         if row.state != "active":
             raise Unauthenticated(f"the token {row.name!r} is {row.state}; make a new one")
-        return _Known(revision, self._identity(db, row), row.account.partition(":")[2], row.expires_at)
+        kind, _, owner = row.account.partition(":")
+        if kind in PRINCIPALS:
+            return _Known(revision, self._identity(db, row), owner, row.expires_at)
+        granted = self.rights.exchanged(kind, row.origin or {})
+        identity = Identity(row.account, row.id, granted or (), row.grants, origin=row.origin)
+        return _Known(revision, identity, owner, row.expires_at, granted is not None)
 
     def _identity(self, db: Database, row: TokenRow) -> Identity:
-        granted = self.rights.of(db, row.account, row.origin)
-        return Identity(row.account, row.id, granted, row.grants, origin=row.origin)
+        return Identity(row.account, row.id, self.rights.of(db, row.account), row.grants, origin=row.origin)
 
     def user(self, name: str) -> Identity:
         """The user of this name, who is known by something else than a token. Raises `Unauthenticated`."""
-        db = self._catalog.read()
-        revision = accounts.identity_revision(db)
+        revision = self._revision()
         known = self._users.get(name)
         if known is None or known.revision != revision:
-            known = _Known(revision, self._user(db, _principal("user", name)), name, None)
+            known = _Known(revision, self._user(self._catalog.read(), _principal("user", name)), name, None)
             if len(self._users) >= REMEMBERED:
                 self._users.clear()
             self._users[name] = known
@@ -108,7 +127,10 @@ class Accounts:
         return Identity(principal, None, granted, granted)
 
     def renewed(self, db: Database, identity: Identity) -> Identity:
-        """The same caller, as it is within a transaction. Raises `Unauthenticated` for one that is good no more."""
+        """The same caller, as it is within a transaction. Raises `Unauthenticated` for one that is good no more.
+
+        One whose token was had in exchange has no rights here: its exchanger is not asked within a transaction.
+        """
         if identity.token_id is None:
             return self._user(db, identity.name)
         row = self.token(db, identity.token_id)

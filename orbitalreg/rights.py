@@ -46,26 +46,24 @@ class Rights:
             configured[table.to] = configured.get(table.to, ()) + table.grants
         return cls(configured, settings.groups, exchangers)
 
-    def of(self, db: Database, account: str, origin: Mapping[str, str] | None = None) -> tuple[Grant, ...]:
-        """Everything that `account` has now, its groups' grants included; `origin` is that of an exchanged token."""
-        kind = account.partition(":")[0]
-        if kind not in PRINCIPALS:
-            return self._exchanged(kind, origin or {})
+    def of(self, db: Database, account: str) -> tuple[Grant, ...]:
+        """Everything that a principal has now, its groups' grants included."""
         principals = (account, *self.groups_of(account))
         found = dict.fromkeys(accounts.grants_of(db, principals))
         for principal in principals:
             found.update(dict.fromkeys(self.configured.get(principal, ())))
         return tuple(found)
 
-    def _exchanged(self, kind: str, origin: Mapping[str, str]) -> tuple[Grant, ...]:
+    def exchanged(self, kind: str, origin: Mapping[str, str]) -> tuple[Grant, ...] | None:
+        """What a token from `origin` has now by its exchanger `kind`. None where that failed: it may know next time."""
         exchanger = self.exchangers.get(kind)
         if exchanger is None:
             return ()
         try:
             return tuple(exchanger.grants(origin))
         except Exception:  # foreign code: whatever it raises, nobody has a right by it
-            _log.exception("token exchanger %s failed; its tokens have no rights", kind)
-            return ()
+            _log.exception("token exchanger %s failed; its token has no rights for now", kind)
+            return None
 
     def groups_of(self, account: str) -> Iterator[str]:
         """The groups of a user, as principals."""

@@ -29,8 +29,10 @@ class ServerClient:
         self._server = server
         self._client = upstream.Client([server.origin])
 
-    def get(self, url: str, *, max_bytes: int, accept: str = "*/*") -> bytes:
-        answer = self._client.fetch(self._server, url, max_bytes=max_bytes, accept=accept)
+    def get(self, url: str, *, max_bytes: int, accept: str = "*/*", seconds: float = 10.0) -> bytes:
+        if seconds <= 0:
+            raise UpstreamFailed(f"{self._server.origin} took too long")
+        answer = self._client.fetch(self._server, url, max_bytes=max_bytes, accept=accept, seconds=seconds)
         if answer.status != 200:
             raise UpstreamFailed(f"{self._server.origin} answered {answer.status}", status=answer.status)
         return answer.body
@@ -65,7 +67,7 @@ class ServerClient:
 def client_of(server: str, ca_bundle: Path | None = None) -> HttpClient:
     """`interfaces.Clients`."""
     try:
-        return ServerClient(upstream.Upstream(server, ca_bundle=ca_bundle, total_seconds=10.0, connect_seconds=5.0))
+        return ServerClient(upstream.Upstream(server, ca_bundle=ca_bundle, connect_seconds=5.0))
     except InvalidName as error:
         raise ConfigError([str(error)]) from error
 

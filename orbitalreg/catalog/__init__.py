@@ -4,6 +4,6 @@ A function that takes `db` reads with whatever transaction it is in; one that ch
 inside `Catalog.write()`.
 """
 
-from orbitalreg.catalog.database import FILENAME, SQLITE_VERSION, Catalog
+from orbitalreg.catalog.database import FILENAME, MARK_SECONDS, SQLITE_VERSION, Catalog
 
-__all__ = ["FILENAME", "SQLITE_VERSION", "Catalog"]
+__all__ = ["FILENAME", "MARK_SECONDS", "SQLITE_VERSION", "Catalog"]

@@ -14,11 +14,14 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # the driver it chose: pysqlite3 where that is
 
+from orbitalreg.catalog.commits import CommitMark
 from orbitalreg.catalog.schema import migrations
 from orbitalreg.errors import Busy, NoSpace, StorageFailed
 
 FILENAME = "catalog.sqlite3"
 BUSY_SECONDS = 30
+MARK_SECONDS = 1.0
+"""For so long what was read is remembered while the mark of commits is the same."""
 SQLITE_VERSION: str = sqlite3.sqlite_version
 
 
@@ -41,10 +44,12 @@ class Catalog:
         self._connections = _Connections()
         self._write_lock = threading.Lock()
         self._listeners: tuple[Callable[[], None], ...] = ()
+        self._mark: CommitMark | None = None
         if look_only:
             return
         try:
             data.mkdir(parents=True, exist_ok=True)
+            self._mark = CommitMark(data)
             self._connect().enable_wal()
             with self.write() as db:
                 migrations.apply(db)
@@ -87,8 +92,20 @@ class Catalog:
                 if isinstance(error, sqlite3.OperationalError):
                     raise _translated(error) from error
                 raise
+            finally:  # a commit that reports an error may yet have happened
+                if self._mark is not None:
+                    self._mark.renew()
         for listener in self._listeners:
             listener()
+
+    def mark(self) -> bytes | None:
+        """As long as it is the same, no `write` of any process on this data folder was acknowledged.
+
+        Nor has one been that was acknowledged before: whoever remembers something takes the mark before they read it.
+        None where there is none. What was committed by a process that died at once, or by another program than this,
+        may not show in it: what is remembered by a mark is good for `MARK_SECONDS` at most.
+        """
+        return None if self._mark is None else self._mark.now()
 
     def listen(self, listener: Callable[[], None]) -> None:
         """From now on `listener`, which is quick, is called after each commit of this instance by who wrote it."""

@@ -25,8 +25,10 @@ class Download:
 class HttpClient(Protocol):
     """Asks one server of the configuration, within limits on time, size and addresses."""
 
-    def get(self, url: str, *, max_bytes: int, accept: str = "*/*") -> bytes:
+    def get(self, url: str, *, max_bytes: int, accept: str = "*/*", seconds: float = 10.0) -> bytes:
         """The decoded body at `url`. Raises `UpstreamFailed` for every answer but 200.
+
+        `seconds` bounds the whole call: who asks twice for one caller gives the second what the first has left.
 
         What the server redirects to, or `url` where it is of another origin, must have public addresses.
         """

@@ -28,7 +28,7 @@ class Unasked:
     def __call__(self, server: str, ca_bundle: Path | None = None) -> "Unasked":
         return self
 
-    def get(self, url: str, *, max_bytes: int, accept: str = "*/*") -> bytes:
+    def get(self, url: str, *, max_bytes: int, accept: str = "*/*", seconds: float = 10.0) -> bytes:
         return self._refused(url)
 
     def post(self, url: str, body: bytes, *, max_bytes: int, content_type: str = "application/json") -> bytes:

@@ -20,6 +20,9 @@ from orbitalreg.web.auth import WRITES
 
 PATH_LENGTH = 1024  # so much of a path is logged
 
+_WITH_PORT = re.compile(r"([^:\[\]]+):[0-9]{1,5}|\[([^\[\]]+)\](?::[0-9]{1,5})?")
+"""As some proxies write a client: the port is another for each connection, and says nothing of who it is."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -72,7 +75,7 @@ class RequestContext:
         """The last address that no trusted proxy vouches for is the client; scheme and host are the first proxy's."""
         hops = [hop.strip() for hop in req.env.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
         while hops:
-            req.context.remote_addr = hops.pop()[:64]
+            req.context.remote_addr = _address(hops.pop()[:64])
             if not within(req.context.remote_addr, self._trusted):
                 break
         scheme = req.env.get("HTTP_X_FORWARDED_PROTO", "").split(",")[-1].strip().lower()
@@ -81,6 +84,12 @@ class RequestContext:
             req.env["wsgi.url_scheme"] = scheme
         if host:
             req.env["HTTP_HOST"] = host
+
+
+def _address(hop: str) -> str:
+    """`hop` without the port of `ADDRESS:PORT` or `[ADDRESS]:PORT`; an IPv6 address without brackets has none."""
+    found = _WITH_PORT.fullmatch(hop)
+    return hop if found is None else found[1] or found[2]
 
 
 class AccessLog:

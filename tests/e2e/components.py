@@ -56,12 +56,18 @@ class Component:
         return value
 
 
-def run(job: Mapping[str, Any], folder: Path, variables: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    """The job's scripts in one bash, as a runner's shell executor has them: `set -eo pipefail`, one after the other."""
-    lines = ["set -eo pipefail", *job.get("before_script", ()), *job.get("script", ())]
+def run(
+    job: Mapping[str, Any], folder: Path, variables: Mapping[str, str], shell: str = "bash"
+) -> "subprocess.CompletedProcess[str]":
+    """The job's scripts in one shell, as a runner has them, one after the other.
+
+    GitLab takes bash, with `set -eo pipefail`, and `sh` with `set -e` where an image has no bash.
+    """
+    lines = ["set -eo pipefail" if shell == "bash" else "set -e"]
+    lines += [*job.get("before_script", ()), *job.get("script", ())]
     told = {name: str(value) for name, value in job.get("variables", {}).items()}
     return subprocess.run(
-        ["bash"],
+        [shell],
         input="\n".join(lines),
         cwd=folder,
         env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "GITLAB_CI": "true", "CI": "true"} | told | dict(variables),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from harness import BIN, Registry
 
 TREE = Path(__file__).parents[2]
@@ -122,6 +124,12 @@ def call(command: list[Any], folder: Path, variables: dict[str, str]) -> "subpro
     )
 
 
+def exchanged(place: Place) -> dict[str, str]:
+    """The tokens that the project had for its jobs': id to state."""
+    tokens = json.loads(place.registry.cli("token", "list", "--json"))
+    return {token["id"]: token["state"] for token in tokens if token["account"] == "oidc-gitlab:acme/my-lib"}
+
+
 def versions(place: Place) -> set[str]:
     return {filename.split("-")[1] for filename in place.registry.files("my-lib")}
 
@@ -130,6 +138,7 @@ def test_the_component_builds_publishes_and_burns_its_token(place: Place, index:
     jobs = Component.read("pypi-publish").jobs(url=place.url, repository="acme/internal", tools_index=index)
     (job,) = jobs.values()
     variables = place.job(tmp_path / "home") | {"PATH": f"{BIN}{os.pathsep}{os.defpath}", "PIP_INDEX_URL": index}
+    before = exchanged(place)
     done = run(job, project(tmp_path / "checkout", "1.0"), variables)
     assert done.returncode == 0, done.stdout
     files = place.registry.files("my-lib")
@@ -138,38 +147,50 @@ def test_the_component_builds_publishes_and_burns_its_token(place: Place, index:
     assert "not burnt" not in done.stdout
     shown = place.registry.cli("show", "acme/internal/my-lib==1.0")
     assert "acme/my-lib, job 302, commit 714a629c0b40, protected ref v1.2" in shown
-    tokens = json.loads(place.registry.cli("token", "list", "--json"))
-    mine = [token for token in tokens if token["account"] == "oidc-gitlab:acme/my-lib"]
-    assert mine and {token["state"] for token in mine} == {"revoked"}
+    assert [state for token, state in exchanged(place).items() if token not in before] == ["revoked"]
 
 
-def test_the_component_publishes_what_an_earlier_job_built(place: Place, index: str, tmp_path: Path) -> None:
-    built(tmp_path / "out", "1.1")
+SHELLS = pytest.mark.parametrize("shell", ["bash", "sh"])
+
+
+@SHELLS
+def test_the_component_publishes_what_an_earlier_job_built(
+    place: Place, index: str, tmp_path: Path, shell: str
+) -> None:
+    version = {"bash": "1.1", "sh": "1.1.1"}[shell]
+    built(tmp_path / "out", version)
     jobs = Component.read("pypi-publish").jobs(
         url=f"{place.url}/", repository="acme/internal", tools_index=index, build=False, dist="out"
     )
     variables = place.job(tmp_path / "home") | {"PATH": f"{BIN}{os.pathsep}{os.defpath}"}
-    done = run(jobs["pypi-publish"], tmp_path, variables)
+    before = exchanged(place)
+    done = run(jobs["pypi-publish"], tmp_path, variables, shell)
     assert done.returncode == 0, done.stdout
-    assert "1.1" in versions(place)
+    assert version in versions(place)
+    assert [state for token, state in exchanged(place).items() if token not in before] == ["revoked"]
 
 
-def test_the_job_fails_where_the_upload_or_the_exchange_is_refused(place: Place, index: str, tmp_path: Path) -> None:
+@SHELLS
+def test_the_job_fails_where_the_upload_or_the_exchange_is_refused(
+    place: Place, index: str, tmp_path: Path, shell: str
+) -> None:
     built(tmp_path / "dist", "1.2", "other-lib")
     jobs = Component.read("pypi-publish").jobs(
         url=place.url, repository="acme/internal", tools_index=index, build=False
     )
     path = {"PATH": f"{BIN}{os.pathsep}{os.defpath}"}
-    done = run(jobs["pypi-publish"], tmp_path, place.job(tmp_path / "home") | path)
+    done = run(jobs["pypi-publish"], tmp_path, place.job(tmp_path / "home") | path, shell)
     assert done.returncode != 0 and "403" in done.stdout, done.stdout
     assert "not burnt" not in done.stdout
-    done = run(jobs["pypi-publish"], tmp_path, place.job(tmp_path / "home", project_id="43", namespace_id="1") | path)
+    strange = place.job(tmp_path / "home", project_id="43", namespace_id="1")
+    done = run(jobs["pypi-publish"], tmp_path, strange | path, shell)
     assert done.returncode != 0
     assert "project_id is '43'" in done.stdout and "HTTPError" not in done.stdout
     assert "other-lib" not in place.registry.packages()
 
 
-def test_the_component_lets_pip_and_uv_install(place: Place, index: str, tmp_path: Path) -> None:
+@SHELLS
+def test_the_component_lets_pip_and_uv_install(place: Place, index: str, tmp_path: Path, shell: str) -> None:
     """Of a merge request's pipeline, which may read and nothing else."""
     filename, data = make_wheel("read-me", "1.0")
     assert place.registry.upload(filename, data).status == 200
@@ -185,7 +206,8 @@ def test_the_component_lets_pip_and_uv_install(place: Place, index: str, tmp_pat
     ]
     variables = place.job(tmp_path / "home", **FORK_MERGE_REQUEST)
     (tmp_path / "home" / ".netrc").write_text("machine elsewhere.example.com login a password b")
-    done = run(jobs[".pypi-install"] | {"script": script}, tmp_path, variables | {"PATH": f"{BIN}:{os.defpath}"})
+    job = jobs[".pypi-install"] | {"script": script}
+    done = run(job, tmp_path, variables | {"PATH": f"{BIN}:{os.defpath}"}, shell)
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("Name: read-me") == 2
     assert "-rw-------" in done.stdout
@@ -196,10 +218,12 @@ def test_the_component_lets_pip_and_uv_install(place: Place, index: str, tmp_pat
 def test_uv_publish_needs_no_configuration(place: Place, tmp_path: Path, mode: str) -> None:
     version = {"automatic": "2.0", "always": "2.1"}[mode]
     built(tmp_path / "dist", version)
+    before = exchanged(place)
     command = [BIN / "uv", "publish", "--trusted-publishing", mode, "--publish-url"]
     done = call([*command, f"{place.url}/pypi/acme/internal/legacy/"], tmp_path, place.job(tmp_path / "home"))
     assert done.returncode == 0, done.stdout
     assert version in versions(place)
+    assert [state for token, state in exchanged(place).items() if token not in before] == ["revoked"]
 
 
 @pytest.mark.online
@@ -211,26 +235,30 @@ def test_pdm_publish_needs_no_configuration(place: Place, tmp_path: Path) -> Non
         pytest.skip(str(error))
     folder = project(tmp_path / "checkout", "3.0")
     built(folder / "dist", "3.0")
+    before = exchanged(place)
     command = [pdm, "publish", "--no-build", "--repository", f"{place.url}/pypi/acme/internal/legacy/"]
     done = call([*command, "--ca-certs", place.trust["SSL_CERT_FILE"]], folder, place.job(tmp_path / "home"))
     assert done.returncode == 0, done.stdout
     assert "3.0" in versions(place)
+    assert [state for token, state in exchanged(place).items() if token not in before] == ["active"]  # pdm burns none
 
 
-def test_twine_with_the_command(place: Place, tmp_path: Path) -> None:
-    built(tmp_path / "dist", "4.0")
-    script = [
-        f'TWINE_PASSWORD="$(orbitalreg-oidc-gitlab token --url {place.url})"',
-        "export TWINE_USERNAME=oidc TWINE_PASSWORD",
-        f"twine upload --non-interactive --repository-url {place.url}/pypi/acme/internal/legacy/ dist/*",
-        f'printf %s "$TWINE_PASSWORD" | orbitalreg-oidc-gitlab burn --url {place.url}',
-        f"! twine upload --non-interactive --repository-url {place.url}/pypi/acme/internal/legacy/ dist/* >log 2>&1",
-        "grep -c 401 log",
-    ]
+@SHELLS
+def test_twine_with_the_command(place: Place, tmp_path: Path, shell: str) -> None:
+    """Word for word as the how-to has it, after what it installs and builds."""
+    version = {"bash": "4.0", "sh": "4.1"}[shell]
+    built(tmp_path / "dist", version)
+    page = (TREE / "docs" / "how-to" / "publish-from-gitlab.md").read_text("utf-8")
+    blocks = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", page, re.DOTALL))
+    (told,) = [block["publish"]["script"] for block in blocks if "pip install build" in str(block)]
+    assert told[:2] == ["pip install build twine orbitalreg-oidc-gitlab", "python -m build"]
+    script = [line.replace("https://registry.example.com", place.url) for line in told[2:]]
+    upload = next(line for line in script if line.startswith("twine upload"))
+    script += [f"if {upload} --non-interactive >log 2>&1; then exit 1; fi", "grep -c 401 log"]
     variables = place.job(tmp_path / "home") | {"PATH": f"{BIN}{os.pathsep}{os.defpath}"}
-    done = run({"script": script}, tmp_path, variables)
+    done = run({"script": script}, tmp_path, variables, shell)
     assert done.returncode == 0, done.stdout
-    assert "4.0" in versions(place)
+    assert version in versions(place)
 
 
 def test_another_job_that_has_the_token_gets_nothing_for_it(place: Place, tmp_path: Path) -> None:

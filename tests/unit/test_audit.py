@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -384,8 +385,9 @@ def test_a_flood_is_recorded_up_to_a_bound_and_then_summed_up(
     assert (actor, reason) == ("several", "980 more changes were refused in a short time")
     assert detail["count"] == 980
     assert detail["actions"] == {"file.publish": 980}
+    assert detail["actors"] == {NOBODY: 980}
     assert len(detail["addresses"]) == 20
-    clock.now += 3
+    clock.now += 60
     for _ in range(5):
         refusals.record(STRANGER, "file.publish", "acme/toys", {}, None, "again")
     refusals.stop()
@@ -394,6 +396,86 @@ def test_a_flood_is_recorded_up_to_a_bound_and_then_summed_up(
     assert [reason for _, reason, _ in refused(catalog)[22:-1]] == ["again"] * 3 + [
         "2 more changes were refused in a short time"
     ]
+
+
+def test_one_noisy_account_hides_nothing_of_another(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orbitalreg.audit.refusals.SUMMARY_SECONDS", 3600)
+    refusals = Refusals(catalog, Clock())
+    noisy, quiet = Actor("service:noisy", "aaaaaaaa", "192.0.2.1"), Actor("user:ann", "bbbbbbbb", "192.0.2.2")
+    for _ in range(150):
+        refusals.record(noisy, "file.publish", "acme/toys", {}, "acme", "no right")
+    refusals.record(quiet, "file.delete", "acme/toys", {}, "acme", "what ann tried")
+    refusals.record(STRANGER, "token.revoke", "abcdefgh", {}, None, "what a stranger tried")
+    refusals.stop()
+    found = refused(catalog)
+    assert [actor for actor, _, _ in found].count("service:noisy") == 100
+    assert {("user:ann", "what ann tried"), (NOBODY, "what a stranger tried")} <= {(a, r) for a, r, _ in found}
+    assert found[-1][2]["actors"] == {"service:noisy": 50}
+
+
+def test_accounts_without_number_have_a_bound_between_them_until_others_are_quiet(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orbitalreg.audit.refusals.SUMMARY_SECONDS", 3600)
+    monkeypatch.setattr("orbitalreg.audit.refusals.NOISY", 3)
+    clock = Clock()
+    refusals = Refusals(catalog, clock)
+
+    def flood(number: int) -> int:
+        """How many of 101 are entries."""
+        before = len(refused(catalog))
+        for _ in range(101):
+            refusals.record(Actor(f"service:robot-{number}"), "x", "y", {}, None, "no")
+        return len(refused(catalog)) - before
+
+    assert [flood(number) for number in range(5)] == [100, 100, 100, 100, 0]
+    clock.now += 1000  # all are full again, and forgotten
+    assert [flood(number) for number in range(5, 9)] == [100, 100, 100, 100]
+    refusals.stop()
+
+
+@pytest.mark.parametrize(("actor", "most"), [(STRANGER, 4_400), (ACTOR, 8_800)])
+def test_a_flood_that_lasts_a_day_costs_a_bounded_number_of_entries(
+    actor: Actor, most: int, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, rows = Clock(), Counter[str]()
+    monkeypatch.setattr("orbitalreg.audit.refusals.record_refusal", lambda db, who, *rest: rows.update([who.name]))
+    monkeypatch.setattr(catalog, "write", lambda: nullcontext(catalog.read()))
+    refusals = Refusals(catalog, clock)
+
+    class Day:
+        """In the place of the event for which the thread waits: another refusal each second until midnight."""
+
+        def wait(self, seconds: float) -> bool:
+            until = clock.now + seconds
+            while clock.now < until:
+                clock.now += 1
+                refusals.record(actor, "file.publish", "acme/toys", {}, None, "no")
+            return clock.now > 86_400
+
+        def is_set(self) -> bool:
+            return False
+
+    monkeypatch.setattr(refusals, "_start", lambda: None)
+    monkeypatch.setattr(refusals, "_stopping", Day())
+    refusals._run()
+    assert 1_400 < rows["several"] < 1_500
+    assert most * 0.9 < rows[actor.name] < most
+
+
+def test_after_a_quiet_while_a_summary_comes_quickly_again(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals, pauses = Refusals(catalog, Clock()), []
+    wrote = iter([True, True, True, False, True, False])
+    monkeypatch.setattr(refusals, "flush", lambda: next(wrote))
+
+    class Stopping:
+        def wait(self, seconds: float) -> bool:
+            pauses.append(seconds)
+            return len(pauses) > 6
+
+    monkeypatch.setattr(refusals, "_stopping", Stopping())
+    refusals._run()
+    assert pauses == [1, 2, 4, 8, 1, 2, 1]
 
 
 def test_a_summary_is_written_by_itself(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:

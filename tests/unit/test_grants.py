@@ -558,6 +558,28 @@ def test_an_exchanged_token_has_what_it_was_given_and_the_configuration_gives_st
         assert not configured(exchangers=exchangers).authenticate(None, token).may(Right.READ, TOYS, "ball")
 
 
+def test_an_exchanger_that_fails_once_is_asked_again_by_the_next_request(
+    configured: Callable[..., Accounts], catalog: Catalog
+) -> None:
+    class Failing(Exchanger):
+        faults = 1
+
+        def grants(self, origin: Mapping[str, str]) -> tuple[Grant, ...]:
+            if self.faults:
+                self.faults -= 1
+                raise RuntimeError("no connection")
+            return super().grants(origin)
+
+    known = configured(exchangers={"fake": Failing("acme/toys:publish")})
+    token = exchanged(known, catalog, "acme/toys:publish")
+    header = f"Bearer {token}"
+    assert not known.authenticate(None, token, header).may(Right.READ, TOYS)
+    assert known.recall(header) is None
+    assert known.authenticate(None, token, header).may(Right.PUBLISH, TOYS)
+    recalled = known.recall(header)
+    assert recalled is not None and recalled.may(Right.PUBLISH, TOYS)
+
+
 def test_an_exchanged_token_ends_soon_and_makes_no_other(
     configured: Callable[..., Accounts], catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

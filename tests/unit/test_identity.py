@@ -1,7 +1,12 @@
 """Tokens and accounts: their shape, how they are kept, whom they stand for, when they are refused."""
 
+import base64
+import errno
+import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orbitalreg.catalog import Catalog
+from orbitalreg.catalog import accounts as stored
+from orbitalreg.catalog.commits import CommitMark
 from orbitalreg.errors import InvalidName, NotFound, Unauthenticated
 from orbitalreg.identity import Accounts
 from orbitalreg.model import Actor, Grant, now
@@ -240,3 +247,111 @@ def test_basic_is_user_and_secret() -> None:
 def test_a_broken_authorization_header_is_refused(header: str) -> None:
     with pytest.raises(Unauthenticated, match="Authorization header"):
         credentials(header)
+
+
+# What is remembered, and until when
+
+
+def basic(token: str) -> str:
+    return "Basic " + base64.b64encode(f"__token__:{token}".encode()).decode()
+
+
+@pytest.fixture
+def remembered(accounts: Accounts) -> tuple[str, str]:
+    """The id of a token that was shown, and the header in which it was."""
+    token = accounts.create_token("robot", None, GRANTS, None, ACTOR)
+    accounts.authenticate("__token__", token.text, basic(token.text))
+    return token.id, basic(token.text)
+
+
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows with each look of `Accounts` at the revision."""
+    looks: list[int] = []
+    real = stored.identity_revision
+
+    def revision(db: Any) -> int:
+        looks.append(1)
+        return real(db)
+
+    monkeypatch.setattr(stored, "identity_revision", revision)
+    return looks
+
+
+def test_where_nothing_was_committed_a_token_is_recalled_without_a_query(
+    accounts: Accounts, catalog: Catalog, remembered: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    assert accounts.recall(remembered[1]) is not None
+    looks = asked(monkeypatch)
+    assert accounts.recall(remembered[1]) is not None and looks == []
+    with catalog.write():
+        pass
+    assert accounts.recall(remembered[1]) is not None and len(looks) == 1
+    assert accounts.recall(remembered[1]) is not None and len(looks) == 1
+
+
+def test_a_mark_that_stays_is_believed_for_a_second_and_no_longer(
+    accounts: Accounts, catalog: Catalog, remembered: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a process that died between its commit and the mark, or a change by another program."""
+    present = time.monotonic() + 10
+    monkeypatch.setattr(time, "monotonic", lambda: present)
+    assert accounts.recall(remembered[1]) is not None
+    monkeypatch.setattr(CommitMark, "renew", lambda self: None)
+    Accounts(catalog).revoke(remembered[0], ACTOR)
+    present += 0.9
+    assert accounts.recall(remembered[1]) is not None
+    present += 0.2
+    assert accounts.recall(remembered[1]) is None
+
+
+@pytest.mark.parametrize("how", ["revoke", "disable", "grant"])
+def test_what_another_process_changes_is_seen_by_the_next_recall(
+    how: str, accounts: Accounts, remembered: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)  # so that the mark alone can tell
+    assert accounts.recall(remembered[1]) is not None
+    script = f"""
+import sys
+from pathlib import Path
+from orbitalreg.catalog import Catalog
+from orbitalreg.identity import Accounts
+from orbitalreg.model import Actor, Grant
+accounts, actor = Accounts(Catalog(Path(sys.argv[1]))), Actor("local:test")
+if {how!r} == "revoke":
+    accounts.revoke({remembered[0]!r}, actor)
+elif {how!r} == "disable":
+    accounts.set_disabled("service:robot", True, actor)
+else:
+    accounts.revoke_grant("service:robot", Grant.parse("acme:publish"), actor)
+"""
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, timeout=60)
+    assert accounts.recall(remembered[1]) is None
+
+
+def test_a_disk_that_takes_no_mark_fails_no_commit(
+    accounts: Accounts, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    assert accounts.add_user("ann", ACTOR)
+    assert [row.name for row in accounts.users()] == ["ann"]
+
+
+def test_the_mark_is_another_after_each_commit_of_any_instance(catalog: Catalog, tmp_path: Path) -> None:
+    other = Catalog(tmp_path)
+    marks = [catalog.mark()]
+    for writer in (catalog, other, catalog):
+        with writer.write():
+            before = catalog.mark()
+        marks.append(catalog.mark())
+        assert before == marks[-2] and other.mark() == marks[-1]
+    assert len(set(marks)) == len(marks) and None not in marks
+
+
+def test_a_catalog_that_is_only_looked_at_has_no_mark_and_makes_none(catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "catalog.commits").unlink()
+    assert Catalog(tmp_path, look_only=True).mark() is None
+    assert not (tmp_path / "catalog.commits").exists()

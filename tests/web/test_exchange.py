@@ -1,5 +1,6 @@
 """The exchange of others' tokens: its wire, its one use, what is had by it and for how long."""
 
+import base64
 import json
 import threading
 from collections import Counter
@@ -8,11 +9,11 @@ from typing import Any
 
 import pytest
 import requests
-from orbitalreg_toy_signin import ToyExchanger, toy_token
+from orbitalreg_toy_signin import ToyAuthenticator, ToyExchanger, toy_token
 
 from orbitalreg.catalog import accounts as rows
 from orbitalreg.interfaces import Exchange
-from orbitalreg.model import now
+from orbitalreg.model import Grant, now
 from orbitalreg.tokens import TOKEN_PATTERN
 
 KEY = "a key that two share"
@@ -60,6 +61,68 @@ def entries(site: Any, action: str) -> list[dict[str, Any]]:
     return [
         {**row, "detail": json.loads(row["detail"]), "origin": json.loads(row["origin"] or "null")} for row in found
     ]
+
+
+# Foreign code and the catalog
+
+
+def test_authenticators_and_exchangers_are_never_called_within_a_transaction(
+    make_site: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks another server must hold up no writer. Each call has another thread write meanwhile."""
+    site = make_site(
+        PLUGIN.replace("key =", 'words = {ann = "hunter2"}\nkey =')
+        + PUBLISHER.replace("acme/toys/ball:publish", "acme:admin")
+        + '[[grants]]\nto = "user:ann"\ngrants = ["acme:admin"]\n'
+    )
+    catalog, called, within = site.registry.catalog, Counter[str](), Counter[str]()
+
+    def write() -> None:
+        with catalog.write():
+            pass
+
+    def watch(cls: Any, method: str) -> None:
+        real = getattr(cls, method)
+
+        def watched(self: Any, *arguments: Any) -> Any:
+            called[method] += 1
+            within[method] += catalog.read().conn.in_transaction
+            writer = threading.Thread(target=write, daemon=True)
+            writer.start()
+            writer.join(20)
+            within[method] += writer.is_alive()
+            return real(self, *arguments)
+
+        monkeypatch.setattr(cls, method, watched)
+
+    watch(ToyAuthenticator, "authenticate")
+    watch(ToyExchanger, "exchange")
+    watch(ToyExchanger, "grants")
+    by_word = {"Authorization": "Basic " + base64.b64encode(b"ann:hunter2").decode()}
+    token = mint(site).json["token"]
+    by_token = {"Authorization": f"Bearer {token}"}
+    sent = json.dumps({"name": "x", "grants": ["acme:read"]}).encode()
+    grants = "/api/v1/projects/acme/grants"
+    given = json.dumps({"principal": "user:ann", "grants": ["acme:read"]}).encode()
+    statuses = []
+    for who in (by_word, by_token):
+        for method, path, body in (
+            ("GET", "/toy/acme/toys/names/", b""),
+            ("POST", "/toy/acme/toys/put/ball@1.toy", b"a toy"),
+            ("POST", "/api/v1/tokens", sent),
+            ("POST", grants, given),
+            ("DELETE", f"{grants}?principal=user:ann&grant=acme:read", b""),
+            ("GET", "/api/v1/tokens", b""),
+        ):
+            headers = {**who, "Content-Type": "application/json"}
+            site.registry.accounts.grant("user:ann", [Grant.parse("acme:read")], site.actor)  # nothing is remembered
+            path, _, query = path.partition("?")
+            statuses.append(site.request(method, path, None, headers, body=body, query_string=query).status_code)
+    assert post(site, BURN, {"token": token}).status_code == 200
+    assert mint(site, toy_token("another key")).status_code == 422
+    assert statuses == [200, 200, 201, 200, 200, 200, 200, 200, 403, 403, 403, 200]
+    assert set(called) == {"authenticate", "exchange", "grants"}
+    assert within.total() == 0, within
 
 
 # The wire

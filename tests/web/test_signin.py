@@ -220,6 +220,16 @@ def test_the_twenty_first_wrong_password_of_a_minute_is_told_to_wait(site: Any) 
     assert ask(site, "ann", "wrong", remote_addr="192.0.2.1").status_code == 401
 
 
+def test_the_port_that_a_proxy_tells_makes_no_other_address(make_site: Callable[..., Any]) -> None:
+    site = make_site('[server]\ntrusted_proxies = ["127.0.0.1"]\n' + PLUGIN)
+
+    def guess(client: str) -> int:
+        return int(ask(site, "ann", "wrong", headers={"X-Forwarded-For": client}).status_code)
+
+    assert [guess(f"198.51.100.7:{port}") for port in range(40000, 40021)] == [401] * 20 + [429]
+    assert [guess(f"[2001:db8::{port}]:{port}") for port in range(4000, 4021)] == [401] * 20 + [429]
+
+
 def test_an_unknown_users_failures_are_counted_alike(site: Any) -> None:
     assert [ask(site, "nobody", "wrong").status_code for _ in range(21)] == [401] * 20 + [429]
 

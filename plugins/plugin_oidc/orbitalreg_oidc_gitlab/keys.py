@@ -30,6 +30,9 @@ PAUSE = 60.0
 PATIENCE = 5.0
 """Seconds for which a thread waits for another's fetch."""
 
+FETCH = 10.0
+"""Seconds for a fetch, in which two documents are asked for."""
+
 STRANGERS = 2
 """So many requests wait for a key that is not among those held."""
 
@@ -163,11 +166,16 @@ class FetchedKeys:
 
     def _fetch(self) -> Mapping[str, RSAPublicKey]:
         """Raises `OrbitalError`, `ValueError`."""
-        accept = "application/json"
+        until = self._clock() + FETCH
+
+        def get(url: str) -> bytes:
+            left = until - self._clock()
+            return self._client.get(url, max_bytes=MAX_BYTES, accept="application/json", seconds=left)
+
         place = f"{self._issuer}/.well-known/openid-configuration"
-        told = json.loads(self._client.get(place, max_bytes=MAX_BYTES, accept=accept))
+        told = json.loads(get(place))
         if not isinstance(told, dict) or told.get("issuer") != self._issuer:
             raise UpstreamFailed(f"{place} is of another issuer")
         if not isinstance(told.get("jwks_uri"), str):
             raise UpstreamFailed(f"{place} names no jwks_uri")
-        return read_keys(self._client.get(told["jwks_uri"], max_bytes=MAX_BYTES, accept=accept))
+        return read_keys(get(told["jwks_uri"]))

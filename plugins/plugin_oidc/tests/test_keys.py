@@ -13,7 +13,8 @@ from jwt.algorithms import RSAAlgorithm
 from orbitalreg_oidc_gitlab import keys
 from orbitalreg_oidc_gitlab.keys import FRESH, LASTS, PAUSE, STRANGERS, read_keys
 
-from orbitalreg.errors import ConfigError, ExchangeRefused
+from orbitalreg.errors import ConfigError, ExchangeRefused, UpstreamFailed
+from orbitalreg.interfaces import Clients
 
 ONE_FETCH = [DISCOVERY, KEYS]
 
@@ -178,6 +179,41 @@ def test_an_authority_that_is_not_trusted(make: Make, options: Any, gitlab: Fake
     with pytest.raises(ExchangeRefused, match="cannot be had at the moment"):
         make().exchange(gitlab.token())
     assert gitlab.asked == []
+
+
+@pytest.mark.parametrize(("slowness", "left"), [(0, 10.0), (7.5, 2.5), (11, -1.0)])
+def test_both_documents_have_one_deadline(slowness: float, left: float, clock: Clock) -> None:
+    given = []
+
+    class Slow:
+        def get(self, url: str, *, max_bytes: int, accept: str, seconds: float) -> bytes:
+            given.append(seconds)
+            clock.now += slowness
+            if seconds <= 0:
+                raise UpstreamFailed("took too long")
+            told = {"issuer": "https://g.example", "jwks_uri": "https://g.example/keys", "keys": [jwk_of(0)]}
+            return json.dumps(told).encode()
+
+    found = keys.FetchedKeys("https://g.example", Slow(), clock)
+    if left > 0:
+        assert found.find(kid_of(0))
+    else:
+        with pytest.raises(ExchangeRefused, match="cannot be had"):
+            found.find(kid_of(0))
+    assert given == [10.0, left]
+
+
+def test_no_call_begins_when_its_time_is_up(clients: Clients, gitlab: FakeGitLab) -> None:
+    with pytest.raises(UpstreamFailed, match="took too long"):
+        clients(gitlab.url, gitlab.ca_file).get(f"{gitlab.url}{DISCOVERY}", max_bytes=1000, seconds=0.0)
+    assert gitlab.asked == []
+
+
+def test_a_call_ends_when_its_time_is_up(clients: Clients, gitlab: FakeGitLab) -> None:
+    gitlab.slow.clear()
+    with pytest.raises(UpstreamFailed):
+        clients(gitlab.url, gitlab.ca_file).get(f"{gitlab.url}{DISCOVERY}", max_bytes=1000, seconds=0.2)
+    gitlab.slow.set()
 
 
 def test_keys_from_a_file_are_read_at_the_start_and_gitlab_is_not_asked(
