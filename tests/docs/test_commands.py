@@ -25,6 +25,7 @@ import environments
 import pytest
 import wheels
 from archives_corpus import make_wheel
+from equipped import equip
 from harness import CONFIG, Registry
 from outside import Outside, vulnerabilities
 from pages import PAGES, TREE, Block, blocks, name
@@ -42,6 +43,9 @@ TUTORIALS = {
 CLIENTS = "docs/how-to/set-up-clients.md"
 OSV = "docs/how-to/scan-with-osv.md"
 FINDINGS = "docs/how-to/see-findings.md"
+SCANNERS = {f"docs/how-to/scan-with-{tool}.md": tool for tool in ("trivy", "grype", "syft")}
+"""Pages that start a registry of their own with the real tool; without `make scanners` they are skipped."""
+
 WITH_OUTSIDE = {
     "docs/how-to/proxy-an-upstream.md",
     "docs/how-to/go-offline.md",
@@ -105,6 +109,9 @@ NOT_RUN = {
     ("docs/how-to/set-up-clients.md", "pip"): "needs the keyring; tests/e2e/test_clients.py has one of its own",
     ("docs/how-to/sign-in-with-passwords.md", "pip"): "needs a package index; the plugin is installed beside the tests",
     (OSV, "pip"): "needs a package index; the plugin is installed beside the tests",
+    **{(page, "pip"): "needs a package index; the plugin is installed beside the tests" for page in SCANNERS},
+    **{(page, tool): "make scanners has installed it" for page, tool in SCANNERS.items() if tool != "trivy"},
+    ("docs/how-to/scan-with-trivy.md", "trivy"): "make scanners has installed it; its database is made by the tests",
     (
         "docs/how-to/sign-in-with-passwords.md",
         "htpasswd",
@@ -229,6 +236,8 @@ def session(walk: Walk, tmp_path: Path, outside: Outside, request: pytest.Fixtur
         filename, data = make_wheel("my-pkg", "1.0")
         (folder / "dist").mkdir()
         (folder / "dist" / filename).write_bytes(data)
+    if name(walk.page) in SCANNERS:
+        more |= equip(SCANNERS[name(walk.page)], folder)
     if name(walk.page) == OSV:
         (folder / "srv" / "usb").mkdir()
         (folder / "srv" / "usb" / "all.zip").write_bytes(vulnerabilities())
