@@ -17,12 +17,20 @@ TYPE = "application/vnd.pypi.simple.v1+json"
 
 
 class Outside:
-    """Has `flask` 3.0, a year old, and 3.1 of yesterday, and a `my-pkg` 99.0 of a stranger's, a year old too."""
+    """Has `flask` 3.0 and `jinja2` 2.10, a year old, 3.1 and 2.10.1 of yesterday, and a `my-pkg` 99.0 of a stranger's,
+    a year old too.
+    """
 
     def __init__(self) -> None:
         self._files: dict[str, bytes] = {}
         self._pages: dict[str, list[dict[str, Any]]] = {}
-        for package, version, age in (("flask", "3.0", 365), ("flask", "3.1", 1), ("my-pkg", "99.0", 365)):
+        for package, version, age in (
+            ("flask", "3.0", 365),
+            ("flask", "3.1", 1),
+            ("jinja2", "2.10", 365),
+            ("jinja2", "2.10.1", 1),
+            ("my-pkg", "99.0", 365),
+        ):
             self._add(package, *make_wheel(package, version), time.time() - age * DAY)
         self._files["/osv/all.zip"] = vulnerabilities()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._pages, self._files))

@@ -51,6 +51,7 @@ WITH_OUTSIDE = {
     "docs/how-to/go-offline.md",
     "docs/how-to/guard-and-cooldown.md",
     OSV,
+    "docs/how-to/block-by-policy.md",
 }
 """Pages that start a registry of their own before an index of `outside.py`; there is a `my-pkg` 1.0 in `dist/`."""
 

@@ -239,6 +239,8 @@ def test_a_young_version_that_mends_one_below_is_let_through_and_explained(world
     assert filenames(source) == ["ball@1.0.toy", "ball@1.1.toy"]
     told = {one.version: one.remedy for one in explain(source, "ball").versions}
     assert told == {"1.0": None, "1.1": "it mends CVE-1 of 1.0", "1.2": None}
+    world.instant += 7 * DAY
+    assert {one.remedy for one in explain(source, "ball").versions} == {None}, "it is old enough by itself"
 
 
 @pytest.mark.parametrize("finding", [replace(HOLE, version="1.1"), Finding("MAL-1", "ball", "1.1", Severity.MALICIOUS)])
