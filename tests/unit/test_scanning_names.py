@@ -63,6 +63,14 @@ def test_a_scanner_that_fails_is_an_error_within_the_time_and_is_asked_again_lat
     assert listed(site) == dict.fromkeys(("1", "2"), (ReportStatus.OK, 0, "one"))
 
 
+def test_a_scanner_that_fails_frees_nothing_that_it_found(judged: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged('judges = "yes"').registry.scanning.judge.ensure("toy", "ball", ["1", "6"])
+    monkeypatch.setattr(judging, "SECONDS", 1.0)
+    site = judged('judges = "hang"')
+    site.registry.scanning.judge.judge("probe", "toy", "ball", ["1", "6"])
+    assert listed(site) == {"1": (ReportStatus.ERROR, 0, ""), "6": (ReportStatus.ERROR, 1, "")}
+
+
 def test_a_changed_database_has_names_judged_anew(judged: Any, tmp_path: Any) -> None:
     (tmp_path / "db").write_text("one")
     site = judged('judges = "yes"', f'database = "{tmp_path}/db"')
