@@ -383,6 +383,26 @@ def test_files_that_fail_anew_are_tried_later_and_a_scanner_that_always_fails_wa
     assert "failed 5 times in a row" in str(failure)
 
 
+def test_a_file_whose_bytes_are_lost_holds_up_no_other(probed: Any, tmp_path: Path) -> None:
+    (tmp_path / "db").write_text("one")
+    site = probed(f'database = "{tmp_path}/db"')
+    lost, whole = put(site, "fine", "ball@1.toy"), put(site, "bad", "ball@2.toy")
+    work(site)
+    with site.registry.catalog.write() as db:
+        db.execute("UPDATE file SET uploaded_at = 0 WHERE id = ?", (whole,))  # the lost one is looked at first
+        (sha256,) = db.execute("SELECT sha256 FROM file WHERE id = ?", (lost,)).fetchone()
+    row = files.blob(site.registry.catalog.read(), sha256)
+    assert row is not None
+    site.registry.store.delete(row.key)
+    (tmp_path / "db").write_text("two")
+    watch(site)
+    found = report(site, whole)
+    assert found.database is not None and found.database.digest == "two"
+    [(subject, _, _)] = waiting(site)
+    assert subject == lost, "it is tried again by itself"
+    assert waiting(site, "rescan.probe") == []
+
+
 def test_a_scanner_that_cannot_be_made_stops_check_in_its_own_words(
     install: Callable[..., None], cli: Callable[..., Any], configured: Path
 ) -> None:
