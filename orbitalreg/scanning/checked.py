@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from orbitalreg.errors import plain
+from orbitalreg.findings import with_findings
 from orbitalreg.model import Component, Database, Finding, Report, ReportStatus
 
 REASON_LENGTH = 500
@@ -46,8 +47,18 @@ def _is_of(finding: Finding, names: set[tuple[str, str]], purls: set[str]) -> bo
     return (finding.package, finding.version) in names and (not finding.purl or finding.purl in purls)
 
 
-def failed(scanner: str, reason: str, database: Database | None, version: str, former: Report | None) -> Report:
-    """An `error`. What the former report on the file found still counts: a failure must not free a file."""
-    findings = former.findings if former else ()
-    still = "; what it found before still counts" if findings else ""
-    return Report(scanner, ReportStatus.ERROR, findings, (), database, version, f"{reason[:REASON_LENGTH]}{still}")
+def failed(scanner: str, reason: str, database: Database | None = None, version: str = "") -> Report:
+    """An `error`."""
+    return Report(scanner, ReportStatus.ERROR, (), (), database, version, plain(reason)[:REASON_LENGTH])
+
+
+def after(former: Report | None, report: Report) -> Report:
+    """The report in the place of the scanner's former one. What that found still counts where this one did not look: a
+    failure must not free a file.
+    """
+    if report.status.has_looked or former is None:
+        return report
+    kept = with_findings(report, former.findings)
+    if kept is report:
+        return report
+    return replace(kept, reason="; ".join(filter(None, (report.reason, "what it found before still counts"))))

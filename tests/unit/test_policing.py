@@ -304,6 +304,12 @@ class Judge:
                 reports.changed(db, format_name, package)
 
 
+class Silent:
+    """A judge that has judged all there is."""
+
+    def ensure(self, format_name: str, package: str, versions: Sequence[str]) -> None: ...
+
+
 def test_what_a_remote_only_lists_is_judged_before_the_first_byte(world: World) -> None:
     judge = Judge(world.catalog)
     world.known = KnownReports(world.catalog, judge, ["osv"])
@@ -343,6 +349,38 @@ def test_a_scanners_own_report_on_a_file_goes_before_what_it_said_of_the_version
     found = known.of("toy", raw.listing("ball"))
     assert [(one.scanner, len(one.findings)) for one in found[first.id]] == [("osv", 0)]
     assert [(one.scanner, len(one.findings)) for one in found[second.id]] == [("eye", 0), ("osv", 1)]
+
+
+@pytest.mark.parametrize("status", [ReportStatus.NOT_SCANNED, ReportStatus.ERROR])
+def test_a_file_that_its_scanner_could_not_read_is_judged_by_its_name_all_the_same(
+    world: World, status: ReportStatus
+) -> None:
+    raw = balls(remote())
+    world.known = KnownReports(world.catalog, Judge(world.catalog), ["osv"])
+    world.attach(raw, GATE)
+    [first, _] = raw.listing("ball").files
+    with world.catalog.write() as db:
+        reports.put(db, first.id, Report("osv", status, reason="it is no zip", scanned_at=1))
+        reports.changed(db, "toy", "ball")
+    source = world.governed(raw)
+    assert (filenames(source), refusal(source)) == (["ball@1.1.toy"], TOLD)
+    [said] = world.known.of("toy", raw.listing("ball"))[first.id]
+    assert said.status is status, "it still counts as unscanned"
+
+
+def test_what_was_judged_by_its_name_after_the_file_was_scanned_counts_too(world: World) -> None:
+    raw = balls(remote())
+    [first, _] = raw.listing("ball").files
+    with world.catalog.write() as db:
+        reports.put(db, first.id, Report("osv", ReportStatus.OK, scanned_at=1))
+        reports.put_listed(db, "toy", "ball", {"1.0": Report("osv", ReportStatus.OK, (HOLE,), scanned_at=2)})
+    known = KnownReports(world.catalog, Silent(), ["osv"])
+    [said] = known.of("toy", raw.listing("ball"))[first.id]
+    assert said.findings == (HOLE,)
+    with world.catalog.write() as db:
+        reports.put(db, first.id, Report("osv", ReportStatus.OK, scanned_at=3))
+    [said] = known.of("toy", raw.listing("ball"))[first.id]
+    assert said.findings == (), "the scanner looked since, and withdrew it"
 
 
 def test_without_judges_nobody_is_asked_and_what_was_listed_does_not_count(world: World) -> None:
