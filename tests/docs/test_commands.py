@@ -212,38 +212,45 @@ def stands_for(folder: Path, registry: Registry | None, outside: Outside) -> dic
     }
 
 
-@pytest.fixture
-def session(walk: Walk, tmp_path: Path, outside: Outside, request: pytest.FixtureRequest) -> Iterator[Session]:
-    folder = tmp_path / "reader"
-    (folder / "srv").mkdir(parents=True)
-    more: dict[str, str] = {}
-    registry = None
-    if name(walk.page) in WITH_REGISTRY:
-        registry = request.getfixturevalue("registry")
-        more["ORBITALREG_TOKEN"] = registry.token
-        more |= empty_environment(folder)
-        filename, data = make_wheel("my-app", "1.0", description=walk.id)
-        if walk.section in PUBLISHING:
-            (folder / "dist").mkdir()
-            (folder / "dist" / filename).write_bytes(data)
-        if "poetry" in walk.section:
-            more |= poetry()
-    if name(walk.page) == FINDINGS and registry is not None:
+def with_registry(walk: Walk, folder: Path, registry: Registry) -> dict[str, str]:
+    """What a page needs that speaks to a running registry."""
+    more = {"ORBITALREG_TOKEN": registry.token} | empty_environment(folder)
+    filename, data = make_wheel("my-app", "1.0", description=walk.id)
+    if walk.section in PUBLISHING:
+        (folder / "dist").mkdir()
+        (folder / "dist" / filename).write_bytes(data)
+    if name(walk.page) == FINDINGS:
         filename, data = make_wheel("my-pkg", "2.0")
         assert registry.upload(filename, data).status == 200
         put_beside(registry.config, "acme/internal", filename, BLANK)
-    if name(walk.page) in WITH_OUTSIDE:
-        more |= empty_environment(folder)
-        filename, data = make_wheel("my-pkg", "1.0")
-        (folder / "dist").mkdir()
-        (folder / "dist" / filename).write_bytes(data)
-    if name(walk.page) in SCANNERS:
-        more |= equip(SCANNERS[name(walk.page)], folder)
-    if name(walk.page) == OSV:
+    return more | (poetry() if "poetry" in walk.section else {})
+
+
+def with_outside(page: str, folder: Path) -> dict[str, str]:
+    """What a page needs that starts a registry of its own before an index of `outside.py`."""
+    filename, data = make_wheel("my-pkg", "1.0")
+    (folder / "dist").mkdir()
+    (folder / "dist" / filename).write_bytes(data)
+    if page == OSV:
         (folder / "srv" / "usb").mkdir()
         (folder / "srv" / "usb" / "all.zip").write_bytes(vulnerabilities())
-    if name(walk.page) in TUTORIALS:
-        names = ["orbitalreg", "orbitalreg-pypi", "build", "twine", "hatchling", *TUTORIALS[name(walk.page)]]
+    return empty_environment(folder)
+
+
+@pytest.fixture
+def session(walk: Walk, tmp_path: Path, outside: Outside, request: pytest.FixtureRequest) -> Iterator[Session]:
+    folder, page = tmp_path / "reader", name(walk.page)
+    (folder / "srv").mkdir(parents=True)
+    more: dict[str, str] = {}
+    registry = request.getfixturevalue("registry") if page in WITH_REGISTRY else None
+    if registry is not None:
+        more |= with_registry(walk, folder, registry)
+    if page in WITH_OUTSIDE:
+        more |= with_outside(page, folder)
+    if page in SCANNERS:
+        more |= equip(SCANNERS[page], folder)
+    if page in TUTORIALS:
+        names = ["orbitalreg", "orbitalreg-pypi", "build", "twine", "hatchling", *TUTORIALS[page]]
         more["PIP_INDEX_URL"] = wheels.make_index(tmp_path / "index", names, TREE)
     else:
         more["PYTHONPATH"] = str(folder)  # for what `install()` puts there
