@@ -33,7 +33,12 @@ from session import Session, environment
 
 from orbitalreg.model import Severity
 
-TUTORIAL = "docs/tutorial/first-package.md"
+TUTORIALS = {
+    "docs/tutorial/first-package.md": (),
+    "docs/tutorial/first-scanner.md": ("editables", "pytest", "hypothesis"),
+}
+"""Pages that install the registry, and what they install beside what both do."""
+
 CLIENTS = "docs/how-to/set-up-clients.md"
 OSV = "docs/how-to/scan-with-osv.md"
 FINDINGS = "docs/how-to/see-findings.md"
@@ -227,8 +232,8 @@ def session(walk: Walk, tmp_path: Path, outside: Outside, request: pytest.Fixtur
     if name(walk.page) == OSV:
         (folder / "srv" / "usb").mkdir()
         (folder / "srv" / "usb" / "all.zip").write_bytes(vulnerabilities())
-    if name(walk.page) == TUTORIAL:
-        names = ["orbitalreg", "orbitalreg-pypi", "build", "twine", "hatchling"]
+    if name(walk.page) in TUTORIALS:
+        names = ["orbitalreg", "orbitalreg-pypi", "build", "twine", "hatchling", *TUTORIALS[name(walk.page)]]
         more["PIP_INDEX_URL"] = wheels.make_index(tmp_path / "index", names, TREE)
     else:
         more["PYTHONPATH"] = str(folder)  # for what `install()` puts there
@@ -264,6 +269,7 @@ def poetry() -> dict[str, str]:
     }
 
 
+@pytest.mark.timeout(600)  # pip has much to install where a page begins with nothing
 @pytest.mark.parametrize("walk", list(walks()), ids=lambda walk: walk.id)
 def test_the_commands_run(walk: Walk, session: Session) -> None:
     before = None
