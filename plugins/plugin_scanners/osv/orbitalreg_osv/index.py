@@ -25,7 +25,7 @@ from orbitalreg_osv.records import Advisory, Record, Unusable, parse
 
 FORM = "1"
 """Of the file, and of what is read out of records: another one's file is built anew."""
-REMEMBERED = 2048
+REMEMBERED = 256
 """So many packages are kept ready in memory."""
 _DAY = 86_400_000_000
 _SCHEMA = """
