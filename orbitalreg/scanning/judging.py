@@ -8,7 +8,7 @@ from orbitalreg.catalog import Catalog, reports, scans
 from orbitalreg.errors import InvalidName, ScannerFailed
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import Component, Report, now
-from orbitalreg.scanning.checked import checked, failed
+from orbitalreg.scanning.checked import after, checked, failed
 from orbitalreg.scanning.children import Exceeded
 from orbitalreg.scanning.looking import Enabled
 from orbitalreg.scanning.wire import Answer, Request
@@ -48,8 +48,13 @@ class NameJudge:
             return
         told = self._told(self._scanners[name], list(components.values()))
         at = now()
-        judged = {version: replace(report, scanned_at=at) for version, report in zip(components, told, strict=True)}
         with self._catalog.write() as db:
+            known = reports.listed(db, format_name, package)
+            former = {version: one for version, said in known.items() for one in said if one.scanner == name}
+            judged = {
+                version: after(former.get(version), replace(report, scanned_at=at))
+                for version, report in zip(components, told, strict=True)
+            }
             reports.put_listed(db, format_name, package, judged)
             reports.changed(db, format_name, package)
 
@@ -64,7 +69,7 @@ class NameJudge:
                 turn.release()
             return _reports(scanner.name, answer, components)
         except ScannerFailed as error:
-            return [failed(scanner.name, str(error), None, "", None) for _ in components]
+            return [failed(scanner.name, str(error)) for _ in components]
 
 
 def _components(adapter: FormatAdapter, package: str, versions: Iterable[str]) -> Iterable[tuple[str, Component]]:

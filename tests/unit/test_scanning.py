@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PATIENCE
-from scanner_plugin import SOURCE, TWO, blob, put, report, waiting, watch, work
+from scanner_plugin import PATIENCE, SOURCE, TWO, blob, put, report, waiting, watch, work
 
 from orbitalreg.catalog import files, reports
 from orbitalreg.errors import PluginError, UploadRefused
 from orbitalreg.jobs import Worker
-from orbitalreg.model import Actor, ReportStatus, Severity
+from orbitalreg.model import Actor, Finding, Report, ReportStatus, Severity
 from orbitalreg.scanning import scans
 
 LIMITS = '\n[scanning]\ntime_limit = "{time}"\nmemory_limit = "200MiB"\n'
@@ -260,6 +259,44 @@ def test_findings_of_a_former_report_survive_a_failure(probed: Any, monkeypatch:
     assert found.reason == "it broke; what it found before still counts"
 
 
+@pytest.mark.parametrize(
+    ("word", "status"), [("silent", ReportStatus.NOT_SCANNED), ("other scanner", ReportStatus.ERROR)]
+)
+def test_they_survive_a_look_that_proves_nothing_and_end_with_one_that_does(
+    word: str, status: ReportStatus, probed: Any
+) -> None:
+    site = probed()
+    file_id = put(site, word)
+    db = site.registry.catalog
+    former = Report("probe", ReportStatus.OK, (Finding("CVE-9", "ball", "1"),))
+    with db.write() as writing:
+        reports.put(writing, file_id, former)
+    work(site)
+    found = report(site, file_id)
+    assert (found.status, found.findings) == (status, former.findings)
+    assert str(found.reason).endswith("; what it found before still counts")
+    site = probed()
+    file_id = put(site, "fine", "ball@2.toy")
+    with site.registry.catalog.write() as writing:
+        reports.put(writing, file_id, former)
+    work(site)
+    assert (report(site, file_id).status, report(site, file_id).findings) == (ReportStatus.OK, ())
+
+
+def test_they_survive_an_archive_that_cannot_be_read_this_time(probed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise UploadRefused("ball@1.toy: reading it takes more time or memory than is allowed")
+
+    site = probed()
+    file_id = put(site, "bad")
+    work(site)
+    monkeypatch.setattr(site.registry.scanning._looker._inspector, "stage", refuse)
+    with site.registry.catalog.write() as db:
+        site.registry.scanning.queue.add(db, file_id)
+    work(site)
+    assert (report(site, file_id).status, len(report(site, file_id).findings)) == (ReportStatus.NOT_SCANNED, 1)
+
+
 def test_a_worker_that_died_too_often_over_a_file_leaves_an_error(probed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scans, "LAST_ATTEMPT", 0)
     site = probed()
@@ -343,6 +380,26 @@ def test_files_that_fail_anew_are_tried_later_and_a_scanner_that_always_fails_wa
     [(_, attempts, failure)] = waiting(site, "rescan.probe")
     assert attempts == 1
     assert "failed 5 times in a row" in str(failure)
+
+
+def test_a_file_whose_bytes_are_lost_holds_up_no_other(probed: Any, tmp_path: Path) -> None:
+    (tmp_path / "db").write_text("one")
+    site = probed(f'database = "{tmp_path}/db"')
+    lost, whole = put(site, "fine", "ball@1.toy"), put(site, "bad", "ball@2.toy")
+    work(site)
+    with site.registry.catalog.write() as db:
+        db.execute("UPDATE file SET uploaded_at = 0 WHERE id = ?", (whole,))  # the lost one is looked at first
+        (sha256,) = db.execute("SELECT sha256 FROM file WHERE id = ?", (lost,)).fetchone()
+    row = files.blob(site.registry.catalog.read(), sha256)
+    assert row is not None
+    site.registry.store.delete(row.key)
+    (tmp_path / "db").write_text("two")
+    watch(site)
+    found = report(site, whole)
+    assert found.database is not None and found.database.digest == "two"
+    [(subject, _, _)] = waiting(site)
+    assert subject == lost, "it is tried again by itself"
+    assert waiting(site, "rescan.probe") == []
 
 
 def test_a_scanner_that_cannot_be_made_stops_check_in_its_own_words(
