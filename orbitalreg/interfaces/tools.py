@@ -102,7 +102,7 @@ class Workplace:
     def update(self, arguments: Sequence[str], environment: Mapping[str, str] = {}) -> None:
         """Have the tool bring its database up to date, which may be large. Where it cannot, what it has must do."""
         with suppress(ScannerFailed):
-            self.run(arguments, {**_proxies(), **environment}, DATABASE)
+            self.run(arguments, {**proxies(), **environment}, DATABASE)
 
     def read(self, name: str) -> bytes:
         """A file that the tool was to write. Raises `ScannerFailed`."""
@@ -222,7 +222,7 @@ class Named:
         return kind.lower(), self._name(unquote(name)), self._version(unquote(version))
 
 
-def _proxies() -> dict[str, str]:
+def proxies() -> dict[str, str]:
     """The variables that say by which proxies a tool reaches the network, where it may."""
     return {name: value for name, value in os.environ.items() if name.lower() in _PROXIES}
 

@@ -7,6 +7,9 @@ from sqlite_utils import Database
 
 from orbitalreg import jobs
 
+WATCH = "scanning.watch"
+"""The one job that asks each scanner what it judges by, and has what is outdated looked at anew."""
+
 
 def kind_of(scanner: str) -> str:
     """Of the jobs that have one scanner look at one file, whose id is the subject."""

@@ -20,10 +20,9 @@ from orbitalreg.scanning import scratch
 from orbitalreg.scanning.children import Children, Exceeded, Limits, Stopped
 from orbitalreg.scanning.judging import NameJudge
 from orbitalreg.scanning.looking import Enabled, Looker
-from orbitalreg.scanning.queue import ScanQueue, kind_of
+from orbitalreg.scanning.queue import WATCH, ScanQueue, kind_of
 from orbitalreg.scanning.wire import Setup, State
 
-WATCH = "scanning.watch"
 ATTEMPTS = 5
 """After so many failures of a scanner the file's report says so."""
 LAST_ATTEMPT = 25

@@ -62,6 +62,7 @@ class Policing:
         where it comes first.
         """
         self._adapter = adapter
+        self._order = order_of(adapter)
         self._catalog = catalog
         self._scanners = frozenset(scanners)
         once = {holder: {one.policy.name: one for one in reversed(found)} for holder, found in by_holder.items()}
@@ -106,9 +107,7 @@ class Policing:
 
     def _verdict(self, file: File, reports: tuple[Report, ...], stated: str | None, instant: Microseconds) -> Verdict:
         policies = self._policies.get(file.holder, ())
-        return decide(
-            file.package, Evidence(reports, self._scanners, stated, order=order_of(self._adapter)), policies, instant
-        )
+        return decide(file.package, Evidence(reports, self._scanners, stated, order=self._order), policies, instant)
 
     def _asks_license(self, file: File) -> bool:
         return any(policy.licenses_denied for policy in self._policies.get(file.holder, ()))

@@ -87,6 +87,14 @@ def test_a_blocked_file_is_absent_and_refused_and_comes_back_with_its_cause_gone
     assert source.file("ball", "ball@1.0.toy").filename == "ball@1.0.toy"
 
 
+def test_where_scanners_name_several_versions_as_mended_the_greatest_is_told(world: World) -> None:
+    raw = balls(local())
+    world.attach(raw, GATE)
+    world.known.put("ball", "ball@1.0.toy", HOLE)
+    world.known.put("ball", "ball@1.0.toy", replace(HOLE, fixed_in="1.10"), scanner="other")
+    assert refusal(world.governed(raw)) == TOLD.replace("1.1", "1.10")
+
+
 def test_it_can_be_shown_as_yanked_with_the_reason_and_is_refused_all_the_same(world: World) -> None:
     raw = balls(local())
     world.attach(raw, replace(GATE, show=Show.YANKED))
@@ -255,6 +263,17 @@ def test_where_scanners_name_different_fixes_the_later_one_mends(world: World) -
     assert filenames(source) == ["ball@1.0.toy", "ball@1.10.toy"]
     world.attach(raw, GATE)
     assert refusal(world.governed(raw)) == "blocked by policy gate: CVE-1 (high) in ball 1.0, fixed in 1.10"
+
+
+def test_of_versions_that_scanners_name_the_one_that_all_take_for_mended_is_let_through(world: World) -> None:
+    raw = remote()
+    raw.put("ball", "1.0", at=NOON - 30 * DAY)
+    for version in ("1.1", "1.10"):
+        raw.put("ball", version, at=NOON)
+    world.rule(raw, min_age="7d")
+    world.known.put("ball", "ball@1.0.toy", HOLE)
+    world.known.put("ball", "ball@1.0.toy", replace(HOLE, fixed_in="1.10"), scanner="other")
+    assert filenames(world.governed(raw)) == ["ball@1.0.toy", "ball@1.10.toy"]
 
 
 @pytest.mark.parametrize("finding", [replace(HOLE, version="1.1"), Finding("MAL-1", "ball", "1.1", Severity.MALICIOUS)])

@@ -240,6 +240,19 @@ def test_a_tool_gets_what_programs_need_and_nothing_else(probed: Any, monkeypatc
     assert "ORBITALREG_TOKEN" not in rest
 
 
+def test_a_tool_that_may_use_the_network_is_told_of_proxies_and_no_other_is(
+    probed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
+    site = probed()
+    put(site, "tool online")
+    put(site, "tool says", "ball@2.toy")
+    work(site)
+    online, other = (failure for _, _, failure in waiting(site))
+    assert online == "http://proxy.example.com:3128\\n"
+    assert "https_proxy" not in str(other)
+
+
 def test_what_a_scanner_prints_is_logged_and_does_not_break_its_answer(probed: Any, caplog: Any) -> None:
     caplog.set_level(logging.INFO)
     site = probed()

@@ -8,8 +8,9 @@ import pytest
 from scanner_plugin import SOURCE, waiting, watch, work
 
 from orbitalreg.catalog import reports
-from orbitalreg.model import Database, Report, ReportStatus
+from orbitalreg.model import Database, Report, ReportStatus, now
 from orbitalreg.scanning import judging
+from orbitalreg.scanning.queue import WATCH
 
 
 @pytest.fixture
@@ -61,6 +62,27 @@ def test_a_scanner_that_fails_is_an_error_within_the_time_and_is_asked_again_lat
     monkeypatch.setattr(judging, "AGAIN_SECONDS", 0)
     site.registry.scanning.judge.ensure("toy", "ball", ["1", "2"])
     assert listed(site) == dict.fromkeys(("1", "2"), (ReportStatus.OK, 0, "one"))
+
+
+def test_a_page_that_a_scanner_failed_has_the_watch_come_round_at_once_and_a_rescan_has_not(
+    judged: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "SECONDS", 1.0)
+    site = judged('judges = "few"')
+    work(site)
+    [(due, waits)] = watches(site)
+    assert waits
+    site.registry.scanning.judge.judge("probe", "toy", "ball", ["1"])
+    assert watches(site) == [(due, True)], "else they would follow one another for ever"
+    site.registry.scanning.judge.ensure("toy", "ball", ["2"])
+    [(_, waits)] = watches(site)
+    assert not waits
+
+
+def watches(site: Any) -> list[tuple[int, bool]]:
+    """When each is due, and whether it waits until then."""
+    rows = site.registry.catalog.read().execute("SELECT due_at FROM job WHERE kind = ?", (WATCH,)).fetchall()
+    return [(due, due > now()) for (due,) in rows]
 
 
 def test_a_scanner_that_fails_frees_nothing_that_it_found(judged: Any, monkeypatch: pytest.MonkeyPatch) -> None:
