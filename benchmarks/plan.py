@@ -18,10 +18,11 @@ from benchmarks.reading import Field, reading
 from benchmarks.running import Server, environment, versions
 from benchmarks.scanning import Scanned, rescanning, uploads_beside_scanners
 from benchmarks.servers import Nginx, OrbitalReg, Peer, Pypiserver, start_sink
+from benchmarks.signing import signing
 from benchmarks.starting import starting
 from benchmarks.uploading import uploading
 
-HOLDING = {"reading": "Reading", "uploads": "Uploads", "starts": "Starts"}
+HOLDING = {"reading": "Reading", "signing": "Signing in", "uploads": "Uploads", "starts": "Starts"}
 PROXYING: dict[str, tuple[str, Callable[[Far, Sizes], Iterator[Point]]]] = {
     "remote": ("A remote, its upstream 50 ms away", proxying),
     "herd": ("Many clients, one cold file", herding),
@@ -178,6 +179,8 @@ def _holding(bench: Bench, chosen: Collection[str]) -> Iterator[tuple[str, Point
             running.callback(private.stop)
             field = Field(ours, private, up(held.small), (up(held.nginx), *others))
             yield from (("reading", point) for point in reading(field, sizes))
+        if "signing" in chosen:
+            yield from (("signing", point) for point in signing(ours, sizes))
         if "uploads" in chosen:
             sink = start_sink(bench.home)
             running.callback(sink.stop)

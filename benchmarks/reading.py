@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from benchmarks.asking import compressed_load, file_load, install_run, kinds, page_load, speaking, unchanged_load
 from benchmarks.corpus import CLOSURE, LARGE, Sizes, of_many, ordinary
-from benchmarks.load import Sample, read
+from benchmarks.load import Sample
 from benchmarks.points import OURS, RATE, SPEED, TIME, Bound, Point
 from benchmarks.running import Server
-from benchmarks.statictree import JSON_PAGE
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,6 @@ def _package_pages(servers: Field, sizes: Sizes) -> Iterator[Point]:
 
     yield Point(work, "JSON, c=8", RATE, runs(servers.all, "JSON"), target)
     yield Point(work, "JSON, c=8, with a token", RATE, runs((servers.peers[0], servers.private), "JSON"), target)
-    yield _signing_in(servers.ours, work, asked, sizes)
     if "HTML" in kinds(sizes):
         yield Point(work, "HTML, c=8", RATE, runs(servers.all, "HTML"))
     few = asked[: sizes.small_store]
@@ -64,22 +62,6 @@ def _package_pages(servers: Field, sizes: Sizes) -> Iterator[Point]:
     }
     yield Point(f"{work}: {small} ({len(few) * 5} files) against the full one", "JSON, c=8", RATE, run,
                 (Bound("ratio", 0.9),), small)  # fmt: skip
-
-
-def _signing_in(ours: Server, work: str, asked: list[str], sizes: Sizes) -> Point:
-    """The same page of the same server without a token and with one.
-
-    They differ by a few hundredths, and a machine's load by more from one second to the next: short rounds.
-    """
-    anonymous, urls = f"{OURS}, anonymous", [ours.page(name) for name in asked]
-    headers = {"Accept": JSON_PAGE}
-
-    def run(more: dict[str, str]) -> Callable[[], Sample]:
-        return lambda: read(urls, 8, max(1, int(sizes.seconds) // 5), ours.pid, headers | more)
-
-    return Point(f"{work}: signed in against {anonymous}", "JSON, c=8", RATE,
-                 {anonymous: run({}), OURS: run(ours.headers)}, (Bound("cpu_ratio", 1.10, at_least=False),),
-                 anonymous, rounds_factor=8)  # fmt: skip
 
 
 def _long_pages(servers: Field, sizes: Sizes, files: int) -> Iterator[Point]:

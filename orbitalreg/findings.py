@@ -5,7 +5,7 @@ One vulnerability has many ids: those of a finding and its aliases are one, as a
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orbitalreg.errors import InvalidName
@@ -83,6 +83,26 @@ def vulnerabilities_of(
         ),
         order,
     )
+
+
+def completed(own: Iterable[Report], by_name: Iterable[Report]) -> tuple[Report, ...]:
+    """The reports on a file, with those on its version by name alone, in the order of the scanners' names.
+
+    Of a scanner that has both, the file's own counts. Where it did not look, or looked before the version was judged,
+    what was found by the name still counts: a file that cannot be read is no better for it.
+    """
+    found = {report.scanner: report for report in own}
+    for named in by_name:
+        mine = found.setdefault(named.scanner, named)
+        if not mine.status.has_looked or mine.scanned_at < named.scanned_at:
+            found[named.scanner] = with_findings(mine, named.findings)
+    return tuple(found[scanner] for scanner in sorted(found))
+
+
+def with_findings(report: Report, others: Iterable[Finding]) -> Report:
+    """The report, with those of `others` that it does not have itself."""
+    more = tuple(one for one in others if one not in report.findings)
+    return replace(report, findings=(*report.findings, *more)) if more else report
 
 
 def _told(sightings: Iterable[_Sighting], order: Order | None) -> tuple[Vulnerability, ...]:

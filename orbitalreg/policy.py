@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from orbitalreg.findings import Vulnerability, vulnerabilities
+from orbitalreg.findings import Order, Vulnerability, vulnerabilities
 from orbitalreg.licenses import denied_by
 from orbitalreg.model import Microseconds, Report, Severity
 
@@ -87,13 +87,14 @@ class Evidence:
 
     `scanners` are the names of those that look for vulnerabilities or malware: each of them has looked, or the file is
     unscanned. `license` is the SPDX expression that the file states. `exposures` are vulnerabilities that come with
-    its dependencies.
+    its dependencies. `order` is that of the format's versions: without it, fixes that differ are none.
     """
 
     reports: Sequence[Report] = ()
     scanners: Collection[str] = ()
     license: str | None = None
     exposures: Sequence[Vulnerability] = ()
+    order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ class _Case:
     found: tuple[Vulnerability, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.found = vulnerabilities(self.evidence.reports) if self.evidence.reports else ()
+        self.found = vulnerabilities(self.evidence.reports, self.evidence.order) if self.evidence.reports else ()
 
     def judged(self, instant: Microseconds) -> tuple[tuple[Breach, ...], tuple[Excepted, ...]]:
         found: dict[tuple[str, Rule, str], Breach] = {}

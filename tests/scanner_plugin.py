@@ -18,6 +18,7 @@ from pathlib import Path
 from orbitalreg.errors import ConfigError, ScannerFailed
 from orbitalreg.hookspecs import hookimpl
 from orbitalreg.interfaces import Scanner
+from orbitalreg.interfaces.tools import proxies
 from orbitalreg.model import Component, Database, Finding, Report, ReportStatus, Scan, Severity
 
 PYTHON = [sys.executable, "-c"]
@@ -123,6 +124,9 @@ class Probe(Scanner):
                 ended = run([*PYTHON, "import os, sys; print(sorted(os.environ), os.getcwd()); sys.exit(4)"],
                             environment={"MORE": "1"})
                 raise ScannerFailed(f"{ended.exit_code} {ended.stdout.decode()}")
+            case ["tool", "online"]:
+                ended = run([*PYTHON, "import os; print(os.environ.get('https_proxy'))"], environment=proxies())
+                raise ScannerFailed(ended.stdout.decode())
 
 
 class Second(Probe):

@@ -92,11 +92,15 @@ class Outdated:
         return [row[0] for row in rows.fetchall()]
 
 
-def outdated_listed(db: Database, scanner: str, digest: str) -> tuple[str, str, list[str]] | None:
-    """One (format, package, versions) that was judged by its name alone with another database."""
+def outdated_listed(
+    db: Database, scanner: str, digest: str, formats: Sequence[str], after: tuple[str, str] = ("", "")
+) -> tuple[str, str, list[str]] | None:
+    """The first (format, package, versions), after that format and package, judged by name with another database."""
     found = db.execute(
-        "SELECT format, package FROM listed_report WHERE scanner = ? AND database_digest <> ? LIMIT 1",
-        (scanner, digest),
+        "SELECT format, package FROM listed_report WHERE scanner = ? AND database_digest <> ?"
+        f" AND format IN ({','.join('?' * len(formats))}) AND (format > ? OR (format = ? AND package > ?))"
+        " ORDER BY format, package LIMIT 1",
+        (scanner, digest, *formats, after[0], *after),
     ).fetchone()
     if found is None:
         return None

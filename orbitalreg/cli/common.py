@@ -103,10 +103,17 @@ def print_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, nothing: str) -
     if as_json:
         print_json([dict(row) for row in rows])
     elif rows:
-        shown = [{key: "" if value is None else value for key, value in row.items()} for row in rows]
+        shown = [{key: visible(value) for key, value in row.items()} for row in rows]
         click.echo(tabulate(shown, headers="keys", tablefmt="simple", disable_numparse=True))
     else:
         click.echo(nothing, err=True)
+
+
+def visible(value: Any) -> Any:
+    """As a table has it: nothing for None, and no character that would steer a terminal, since others wrote it."""
+    if isinstance(value, str) and not value.isprintable():
+        return "".join(char if char.isprintable() else " " for char in value)
+    return "" if value is None else value
 
 
 def to_the_second(at: datetime | None) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from orbitalreg.cli.backends import backend, server_option
-from orbitalreg.cli.common import config_option, json_option, plain_json, print_json, print_rows
+from orbitalreg.cli.common import config_option, json_option, plain_json, print_json, print_rows, visible
 from orbitalreg.cli.packages import parse_place
 from orbitalreg.cli.sarif import sarif
 from orbitalreg.cli.vex import vex
@@ -149,7 +149,7 @@ def print_table(address: Address, versions: Iterable[VersionFindings], tally: Ta
     if tally.missing:
         click.echo(f"{_count(tally.missing, 'file')} not scanned by any scanner")
         for reason, count in sorted(tally.why.items()):
-            click.echo(f"  {count}: {_visible(reason)}")
+            click.echo(f"  {count}: {visible(reason)}")
 
 
 def print_findings(address: Address, versions: Iterable[VersionFindings], tally: Tally) -> None:
@@ -182,7 +182,7 @@ PRINTERS: Mapping[str, Printer] = {
 
 def _row(package: str, version: str, finding: FindingSummary) -> dict[str, Any]:
     bundled = finding.bundled
-    row = {
+    return {
         "severity": finding.severity,
         "id": finding.id,
         "package": package,
@@ -192,7 +192,6 @@ def _row(package: str, version: str, finding: FindingSummary) -> dict[str, Any]:
         "seen by": seen_by(finding),
         "title": finding.title if len(finding.title) <= TITLE else f"{finding.title[: TITLE - 3]}...",
     }
-    return {key: _visible(value) for key, value in row.items()}
 
 
 def seen_by(finding: FindingSummary) -> str:
@@ -206,11 +205,6 @@ def seen_by(finding: FindingSummary) -> str:
 def _why(file: NotScanned) -> str:
     said = [f"{one.scanner} {one.status}" + (f" ({one.reason})" if one.reason else "") for one in file.reports]
     return "; ".join(said) or "no scanner has a report"
-
-
-def _visible(text: str) -> str:
-    """What others wrote, without what would steer a terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _count(count: int, noun: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from orbitalreg.catalog import reports
-from orbitalreg.findings import Vulnerability, order_of, vulnerabilities_of
+from orbitalreg.findings import Vulnerability, completed, order_of, vulnerabilities_of
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import File, Finding, Microseconds, Report, ReportStatus, Severity
 from orbitalreg.summaries import (
@@ -34,16 +34,15 @@ class Said:
 
 
 def said_of(db: Database, format_name: str, files: Sequence[File]) -> dict[str, list[Said]]:
-    """By the id of each of these files: its own reports, and those by name of scanners that have none on it."""
+    """By the id of each of these files, what `findings.completed` makes of its own reports and those by name."""
     own = reports.of_files(db, [file.id for file in files])
     by_name = {package: reports.listed(db, format_name, package) for package in {file.package for file in files}}
     found = {}
     for file in files:
-        said = [Said(report) for report in own.get(file.id, ())]
-        known = {one.report.scanner for one in said}
-        listed = by_name[file.package].get(file.version, ())
-        said += [Said(report, by_name=True) for report in listed if report.scanner not in known]
-        found[file.id] = sorted(said, key=lambda one: one.report.scanner)
+        mine = own.get(file.id, ())
+        known = {report.scanner for report in mine}
+        said = completed(mine, by_name[file.package].get(file.version, ()))
+        found[file.id] = [Said(report, by_name=report.scanner not in known) for report in said]
     return found
 
 

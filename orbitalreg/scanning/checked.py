@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from orbitalreg.errors import plain
+from orbitalreg.findings import with_findings
 from orbitalreg.model import Component, Database, Finding, Report, ReportStatus
 
 REASON_LENGTH = 500
@@ -19,7 +20,7 @@ def checked(
     """
     purls = {component.purl for component in components}
     names = {(component.name, component.version) for component in components}
-    own = tuple(finding for finding in report.findings if _is_of(finding, names, purls))
+    own = tuple(_legible(finding) for finding in report.findings if _is_of(finding, names, purls))
     seen = tuple(dict.fromkeys(purl for purl in report.packages_seen if purl in purls))
     kept = replace(
         report,
@@ -32,11 +33,13 @@ def checked(
     )
     others = {f"{f.package} {f.version}" for f in report.findings if not _is_of(f, names, purls)}
     foreign = sorted(others | {*report.packages_seen} - purls)
+    reason = None
     if report.scanner != scanner:
-        return replace(kept, status=ReportStatus.ERROR, reason=f"it answered as another scanner, {report.scanner!r}")
-    if foreign:
+        reason = f"it answered as another scanner, {report.scanner!r}"
+    elif foreign:
         reason = f"it speaks of what is not in the file: {', '.join(foreign[:3])}"
-        return replace(kept, status=ReportStatus.ERROR, reason=reason[:REASON_LENGTH])
+    if reason is not None:
+        return replace(kept, status=ReportStatus.ERROR, reason=plain(reason)[:REASON_LENGTH])
     if report.status.has_looked and components[0].purl not in seen:
         return replace(kept, status=ReportStatus.NOT_SCANNED, reason="it does not prove that it recognised the file")
     return kept
@@ -46,8 +49,36 @@ def _is_of(finding: Finding, names: set[tuple[str, str]], purls: set[str]) -> bo
     return (finding.package, finding.version) in names and (not finding.purl or finding.purl in purls)
 
 
-def failed(scanner: str, reason: str, database: Database | None, version: str, former: Report | None) -> Report:
-    """An `error`. What the former report on the file found still counts: a failure must not free a file."""
-    findings = former.findings if former else ()
-    still = "; what it found before still counts" if findings else ""
-    return Report(scanner, ReportStatus.ERROR, findings, (), database, version, f"{reason[:REASON_LENGTH]}{still}")
+def _legible(finding: Finding) -> Finding:
+    """Each text on one line, without what a terminal would obey: these come to pages, tables and reason phrases."""
+    return replace(
+        finding,
+        id=_line(finding.id),
+        aliases=tuple(map(_line, finding.aliases)),
+        location=_line(finding.location),
+        cvss=_line(finding.cvss) if finding.cvss is not None else None,
+        fixed_in=_line(finding.fixed_in) if finding.fixed_in is not None else None,
+        title=_line(finding.title),
+        links=tuple(map(_line, finding.links)),
+    )
+
+
+def _line(text: str) -> str:
+    return text if text.isprintable() else " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def failed(scanner: str, reason: str, database: Database | None = None, version: str = "") -> Report:
+    """An `error`."""
+    return Report(scanner, ReportStatus.ERROR, (), (), database, version, plain(reason)[:REASON_LENGTH])
+
+
+def after(former: Report | None, report: Report) -> Report:
+    """The report in the place of the scanner's former one. What that found still counts where this one did not look: a
+    failure must not free a file.
+    """
+    if report.status.has_looked or former is None:
+        return report
+    kept = with_findings(report, former.findings)
+    if kept is report:
+        return report
+    return replace(kept, reason="; ".join(filter(None, (report.reason, "what it found before still counts"))))

@@ -22,6 +22,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from orbitalreg.errors import OrbitalError, ScannerFailed, plain
+from orbitalreg.interfaces.tools import proxies
 from orbitalreg.scanning import processes, scratch
 from orbitalreg.scanning.tools import needed_environment
 from orbitalreg.scanning.wire import ANSWER, READY, REQUEST, Answer, Request, Setup
@@ -152,6 +153,7 @@ class _Child:
                 stderr=subprocess.PIPE,
                 env={
                     **needed_environment(),
+                    **proxies(),
                     "TMPDIR": str(self._scratch.folder),
                     processes.MARK: self._scratch.folder.name,
                 },

@@ -4,13 +4,15 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from orbitalreg import jobs
 from orbitalreg.catalog import Catalog, reports, scans
 from orbitalreg.errors import InvalidName, ScannerFailed
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.model import Component, Report, now
-from orbitalreg.scanning.checked import checked, failed
+from orbitalreg.model import Component, Report, ReportStatus, now
+from orbitalreg.scanning.checked import after, checked, failed
 from orbitalreg.scanning.children import Exceeded
 from orbitalreg.scanning.looking import Enabled
+from orbitalreg.scanning.queue import WATCH
 from orbitalreg.scanning.wire import Answer, Request
 
 SECONDS = 5.0
@@ -32,26 +34,37 @@ class NameJudge:
         """Have a report of each such scanner on each of these versions, which are in normal form.
 
         What was judged already is left: when a database changes, the watch has it judged anew. A scanner that fails, or
-        does not answer within `SECONDS`, is an `error` for these versions. Not within a transaction; it writes.
-        Raises what the catalog does.
+        does not answer within `SECONDS`, is an `error` for these versions, and the watch comes round at once: it waits
+        longer, and a changed database may have to be read. Not within a transaction; it writes. Raises what the
+        catalog does.
         """
         for name in self._scanners:
             known = scans.judged(self._catalog.read(), format_name, package, name, now() - AGAIN_SECONDS * 1_000_000)
             missing = [version for version in dict.fromkeys(versions) if version and version not in known]
-            if missing:
-                self.judge(name, format_name, package, missing)
+            if missing and not self.judge(name, format_name, package, missing):
+                with self._catalog.write() as db:
+                    jobs.enqueue(db, WATCH, unique=True)
 
-    def judge(self, name: str, format_name: str, package: str, versions: Iterable[str]) -> None:
-        """Ask one scanner, and keep what it says of these versions. Raises what the catalog does."""
+    def judge(self, name: str, format_name: str, package: str, versions: Iterable[str]) -> bool:
+        """Ask one scanner, and keep what it says of these versions. Whether it did not fail.
+
+        Raises what the catalog does.
+        """
         components = dict(_components(self._formats[format_name], package, versions))
         if not components:
-            return
+            return True
         told = self._told(self._scanners[name], list(components.values()))
         at = now()
-        judged = {version: replace(report, scanned_at=at) for version, report in zip(components, told, strict=True)}
         with self._catalog.write() as db:
+            known = reports.listed(db, format_name, package)
+            former = {version: one for version, said in known.items() for one in said if one.scanner == name}
+            judged = {
+                version: after(former.get(version), replace(report, scanned_at=at))
+                for version, report in zip(components, told, strict=True)
+            }
             reports.put_listed(db, format_name, package, judged)
             reports.changed(db, format_name, package)
+        return all(report.status is not ReportStatus.ERROR for report in told)
 
     def _told(self, scanner: Enabled, components: Sequence[Component]) -> list[Report]:
         turn = self._turns[scanner.name]
@@ -64,7 +77,7 @@ class NameJudge:
                 turn.release()
             return _reports(scanner.name, answer, components)
         except ScannerFailed as error:
-            return [failed(scanner.name, str(error), None, "", None) for _ in components]
+            return [failed(scanner.name, str(error)) for _ in components]
 
 
 def _components(adapter: FormatAdapter, package: str, versions: Iterable[str]) -> Iterable[tuple[str, Component]]:

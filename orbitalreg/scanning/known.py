@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from orbitalreg.catalog import Catalog, reports
+from orbitalreg.findings import completed
 from orbitalreg.model import Listing, Report
 
 
@@ -35,7 +36,7 @@ class KnownReports:
     def of(self, format_name: str, listing: Listing) -> Mapping[str, tuple[Report, ...]]:
         """The reports on each file of the listing, by its id, in the order of the scanners' names.
 
-        A report on its version counts for a file of which the same scanner has none. Files without any are left out.
+        Reports on its version are put to a file's own as `findings.completed` says. Files without any are left out.
         """
         files = {file.id: file for file in listing.files}
         db = self._catalog.read()
@@ -52,6 +53,4 @@ class KnownReports:
         return {file_id: said for file_id, said in told.items() if said}
 
     def _completed(self, own: tuple[Report, ...], listed: tuple[Report, ...]) -> tuple[Report, ...]:
-        spoken = {report.scanner for report in own}
-        more = [one for one in listed if one.scanner in self._names and one.scanner not in spoken]
-        return tuple(sorted([*own, *more], key=lambda report: report.scanner)) if more else own
+        return completed(own, (one for one in listed if one.scanner in self._names))

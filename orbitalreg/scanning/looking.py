@@ -21,7 +21,7 @@ from orbitalreg.errors import Busy, NoSpace, NotFound, ScannerFailed, StorageFai
 from orbitalreg.inspection import Inspector
 from orbitalreg.interfaces import BlobStore, FormatAdapter
 from orbitalreg.model import Report, ReportStatus, Staged, now
-from orbitalreg.scanning.checked import checked, failed
+from orbitalreg.scanning.checked import after, checked, failed
 from orbitalreg.scanning.children import Children, Exceeded, never
 from orbitalreg.scanning.scratch import Scratch, lay_out
 from orbitalreg.scanning.wire import Answer, Request, State
@@ -113,10 +113,8 @@ class Looker:
             state = scanner.state(is_stopping)
         except ScannerFailed:
             state = State()
-        known = reports.of_files(self._catalog.read(), [file_id]).get(file_id, ())
-        former = next((report for report in known if report.scanner == scanner.name), None)
         logger.warning("scanner %s: %s: %s", scanner.name, row.filename, reason)
-        self._put(row, failed(scanner.name, reason, state.database, state.version, former), b"", {})
+        self._put(row, failed(scanner.name, reason, state.database, state.version), b"", {})
 
     def _staged(self, scanner: Enabled, row: FileRow, scratch: Path) -> Staged:
         """Laid out in `target`. Raises `UploadRefused`, `StorageFailed`."""
@@ -160,6 +158,8 @@ class Looker:
             used = {_used(db, one) for one in every} if is_there else set()
             if is_there:
                 digests = {kind: one.sha256 for kind, one in kept.items()}
+                known = {one.scanner: one for one in reports.of_files(db, [row.id]).get(row.id, ())}
+                report = after(known.get(report.scanner), report)
                 reports.put(db, row.id, report, kept_raw.sha256 if kept_raw else None, digests)
                 reports.changed(db, row.format, row.package)
         for one in every:

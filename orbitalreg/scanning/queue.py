@@ -8,6 +8,8 @@ from sqlite_utils import Database
 from orbitalreg import jobs
 
 QUIET_SECONDS = 0.5
+WATCH = "scanning.watch"
+"""The one job that asks each scanner what it judges by, and has what is outdated looked at anew."""
 
 
 def kind_of(scanner: str) -> str:

@@ -11,7 +11,7 @@ from orbitalreg.catalog import Catalog
 from orbitalreg.catalog import scans as rows
 from orbitalreg.catalog.scans import Outdated
 from orbitalreg.config import Settings
-from orbitalreg.errors import PluginError, ScannerFailed
+from orbitalreg.errors import PluginError, ScannerFailed, StorageFailed
 from orbitalreg.interfaces import BlobStore, Capability, Scanner
 from orbitalreg.jobs import BrokenOff, Handler, Task
 from orbitalreg.model import Report, now
@@ -20,10 +20,9 @@ from orbitalreg.scanning import scratch
 from orbitalreg.scanning.children import Children, Exceeded, Limits, Stopped
 from orbitalreg.scanning.judging import NameJudge
 from orbitalreg.scanning.looking import Enabled, Looker
-from orbitalreg.scanning.queue import ScanQueue, kind_of
+from orbitalreg.scanning.queue import WATCH, ScanQueue, kind_of
 from orbitalreg.scanning.wire import Setup, State
 
-WATCH = "scanning.watch"
 ATTEMPTS = 5
 """After so many failures of a scanner the file's report says so."""
 LAST_ATTEMPT = 25
@@ -158,17 +157,18 @@ class Scanning:
         return Outdated(scanner.name, kind_of(scanner.name), digest, state.version, self._formats)
 
     def _outdated_listed(self, scanner: Enabled, task: Task) -> Iterator[tuple[str, str, list[str]]]:
-        """The packages to judge anew, each once."""
-        seen: set[tuple[str, str]] = set()
+        """The packages to judge anew, each once: one that cannot be judged is left, and those after it are not."""
+        last = ("", "")
         while scanner.judges_names:
             database = scanner.state(task.stopping).database
-            found = rows.outdated_listed(self._catalog.read(), scanner.name, database.digest if database else "")
-            if found is None or found[:2] in seen or found[0] not in self._formats:
+            digest = database.digest if database else ""
+            found = rows.outdated_listed(self._catalog.read(), scanner.name, digest, self._formats, last)
+            if found is None:
                 return
             if task.stopping():
                 raise Stopped("the server stops")
             yield found
-            seen.add(found[:2])
+            last = found[:2]
 
     def _again(self, scanner: Enabled, file_id: str, task: Task) -> bool:
         """Look once more; what fails is tried again later by a job of its own. Whether it went well."""
@@ -176,7 +176,7 @@ class Scanning:
             self._looker.look(scanner, file_id, task.stopping)
         except Exceeded as error:
             self._looker.fail(scanner, file_id, str(error), task.stopping)
-        except ScannerFailed as error:
+        except (ScannerFailed, StorageFailed) as error:  # bytes that are lost, too: other files are there
             logger.warning("scanner %s failed: %s", scanner.name, error)
             with self._catalog.write() as db:
                 jobs.enqueue(db, kind_of(scanner.name), file_id, unique=True, delay=60.0)
@@ -202,7 +202,7 @@ class Scanning:
     def _is_outdated(self, scanner: Enabled, state: State) -> bool:
         db = self._catalog.read()
         digest = state.database.digest if state.database else ""
-        if scanner.judges_names and rows.outdated_listed(db, scanner.name, digest) is not None:
+        if scanner.judges_names and rows.outdated_listed(db, scanner.name, digest, self._formats) is not None:
             return True
         return self._outdated_of(scanner, state).is_any(db)
 

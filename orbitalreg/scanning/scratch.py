@@ -21,13 +21,12 @@ class Scratch:
     """A new folder below `above`, until `remove`. Raises `StorageFailed`, `NoSpace`."""
 
     def __init__(self, above: Path) -> None:
-        self.folder = above.absolute() / str(ULID())
         try:
-            self.folder.mkdir(mode=0o700, parents=True)
-            self._lock = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            while (made := _made(above.absolute() / str(ULID()))) is None:
+                pass
         except OSError as error:
-            raise storage_error(error, f"{self.folder} cannot be made") from error
+            raise storage_error(error, f"a folder in {above} cannot be made") from error
+        self.folder, self._lock = made
 
     def remove(self) -> None:
         _remove(self.folder)
@@ -38,6 +37,24 @@ class Scratch:
 
     def __exit__(self, *_: object) -> None:
         self.remove()
+
+
+def _made(folder: Path) -> tuple[Path, int] | None:
+    """The new folder and its lock; None where a sweep took it away before it was locked. Raises `OSError`."""
+    folder.mkdir(mode=0o700, parents=True)
+    try:
+        lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.exists():
+            return folder, lock
+    except BaseException:
+        os.close(lock)
+        raise
+    os.close(lock)
+    return None
 
 
 def sweep(above: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from orbitalreg.catalog import Catalog, files, remotes
 from orbitalreg.errors import InvalidName, NotFound
-from orbitalreg.findings import vulnerabilities
+from orbitalreg.findings import order_of, vulnerabilities
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import Address, File, Listing, Microseconds, Report, Severity
 from orbitalreg.policy import CLEAN, Evidence, Policy, Verdict, decide
@@ -62,6 +62,7 @@ class Policing:
         where it comes first.
         """
         self._adapter = adapter
+        self._order = order_of(adapter)
         self._catalog = catalog
         self._scanners = frozenset(scanners)
         once = {holder: {one.policy.name: one for one in reversed(found)} for holder, found in by_holder.items()}
@@ -106,7 +107,7 @@ class Policing:
 
     def _verdict(self, file: File, reports: tuple[Report, ...], stated: str | None, instant: Microseconds) -> Verdict:
         policies = self._policies.get(file.holder, ())
-        return decide(file.package, Evidence(reports, self._scanners, stated), policies, instant)
+        return decide(file.package, Evidence(reports, self._scanners, stated, order=self._order), policies, instant)
 
     def _asks_license(self, file: File) -> bool:
         return any(policy.licenses_denied for policy in self._policies.get(file.holder, ()))
@@ -145,7 +146,7 @@ def remedies(listing: Listing, reports: Mapping[str, tuple[Report, ...]], adapte
     ill: dict[Any, set[str]] = {}
     named: dict[Any, tuple[frozenset[str], str]] = {}
     for file in listing.files:
-        for one in vulnerabilities(reports.get(file.id, ())):
+        for one in vulnerabilities(reports.get(file.id, ()), order_of(adapter)):
             if file.id not in keys or one.is_bundled:
                 continue
             ill.setdefault(keys[file.id], set()).update(one.ids)

@@ -87,6 +87,14 @@ def test_a_blocked_file_is_absent_and_refused_and_comes_back_with_its_cause_gone
     assert source.file("ball", "ball@1.0.toy").filename == "ball@1.0.toy"
 
 
+def test_where_scanners_name_several_versions_as_mended_the_greatest_is_told(world: World) -> None:
+    raw = balls(local())
+    world.attach(raw, GATE)
+    world.known.put("ball", "ball@1.0.toy", HOLE)
+    world.known.put("ball", "ball@1.0.toy", replace(HOLE, fixed_in="1.10"), scanner="other")
+    assert refusal(world.governed(raw)) == TOLD.replace("1.1", "1.10")
+
+
 def test_it_can_be_shown_as_yanked_with_the_reason_and_is_refused_all_the_same(world: World) -> None:
     raw = balls(local())
     world.attach(raw, replace(GATE, show=Show.YANKED))
@@ -239,6 +247,33 @@ def test_a_young_version_that_mends_one_below_is_let_through_and_explained(world
     assert filenames(source) == ["ball@1.0.toy", "ball@1.1.toy"]
     told = {one.version: one.remedy for one in explain(source, "ball").versions}
     assert told == {"1.0": None, "1.1": "it mends CVE-1 of 1.0", "1.2": None}
+    world.instant += 7 * DAY
+    assert {one.remedy for one in explain(source, "ball").versions} == {None}, "it is old enough by itself"
+
+
+def test_where_scanners_name_different_fixes_the_later_one_mends(world: World) -> None:
+    raw = remote()
+    raw.put("ball", "1.0", at=NOON - 30 * DAY)
+    raw.put("ball", "1.9", at=NOON)
+    raw.put("ball", "1.10", at=NOON)
+    world.rule(raw, min_age="7d")
+    world.known.put("ball", "ball@1.0.toy", replace(HOLE, fixed_in="1.9"))
+    world.known.put("ball", "ball@1.0.toy", replace(HOLE, fixed_in="1.10"), scanner="other")
+    source = world.governed(raw)
+    assert filenames(source) == ["ball@1.0.toy", "ball@1.10.toy"]
+    world.attach(raw, GATE)
+    assert refusal(world.governed(raw)) == "blocked by policy gate: CVE-1 (high) in ball 1.0, fixed in 1.10"
+
+
+def test_of_versions_that_scanners_name_the_one_that_all_take_for_mended_is_let_through(world: World) -> None:
+    raw = remote()
+    raw.put("ball", "1.0", at=NOON - 30 * DAY)
+    for version in ("1.1", "1.10"):
+        raw.put("ball", version, at=NOON)
+    world.rule(raw, min_age="7d")
+    world.known.put("ball", "ball@1.0.toy", HOLE)
+    world.known.put("ball", "ball@1.0.toy", replace(HOLE, fixed_in="1.10"), scanner="other")
+    assert filenames(world.governed(raw)) == ["ball@1.0.toy", "ball@1.10.toy"]
 
 
 @pytest.mark.parametrize("finding", [replace(HOLE, version="1.1"), Finding("MAL-1", "ball", "1.1", Severity.MALICIOUS)])
@@ -288,6 +323,12 @@ class Judge:
                 reports.changed(db, format_name, package)
 
 
+class Silent:
+    """A judge that has judged all there is."""
+
+    def ensure(self, format_name: str, package: str, versions: Sequence[str]) -> None: ...
+
+
 def test_what_a_remote_only_lists_is_judged_before_the_first_byte(world: World) -> None:
     judge = Judge(world.catalog)
     world.known = KnownReports(world.catalog, judge, ["osv"])
@@ -327,6 +368,38 @@ def test_a_scanners_own_report_on_a_file_goes_before_what_it_said_of_the_version
     found = known.of("toy", raw.listing("ball"))
     assert [(one.scanner, len(one.findings)) for one in found[first.id]] == [("osv", 0)]
     assert [(one.scanner, len(one.findings)) for one in found[second.id]] == [("eye", 0), ("osv", 1)]
+
+
+@pytest.mark.parametrize("status", [ReportStatus.NOT_SCANNED, ReportStatus.ERROR])
+def test_a_file_that_its_scanner_could_not_read_is_judged_by_its_name_all_the_same(
+    world: World, status: ReportStatus
+) -> None:
+    raw = balls(remote())
+    world.known = KnownReports(world.catalog, Judge(world.catalog), ["osv"])
+    world.attach(raw, GATE)
+    [first, _] = raw.listing("ball").files
+    with world.catalog.write() as db:
+        reports.put(db, first.id, Report("osv", status, reason="it is no zip", scanned_at=1))
+        reports.changed(db, "toy", "ball")
+    source = world.governed(raw)
+    assert (filenames(source), refusal(source)) == (["ball@1.1.toy"], TOLD)
+    [said] = world.known.of("toy", raw.listing("ball"))[first.id]
+    assert said.status is status, "it still counts as unscanned"
+
+
+def test_what_was_judged_by_its_name_after_the_file_was_scanned_counts_too(world: World) -> None:
+    raw = balls(remote())
+    [first, _] = raw.listing("ball").files
+    with world.catalog.write() as db:
+        reports.put(db, first.id, Report("osv", ReportStatus.OK, scanned_at=1))
+        reports.put_listed(db, "toy", "ball", {"1.0": Report("osv", ReportStatus.OK, (HOLE,), scanned_at=2)})
+    known = KnownReports(world.catalog, Silent(), ["osv"])
+    [said] = known.of("toy", raw.listing("ball"))[first.id]
+    assert said.findings == (HOLE,)
+    with world.catalog.write() as db:
+        reports.put(db, first.id, Report("osv", ReportStatus.OK, scanned_at=3))
+    [said] = known.of("toy", raw.listing("ball"))[first.id]
+    assert said.findings == (), "the scanner looked since, and withdrew it"
 
 
 def test_without_judges_nobody_is_asked_and_what_was_listed_does_not_count(world: World) -> None:

@@ -14,7 +14,7 @@ from scanner_plugin import PATIENCE, SOURCE, TWO, blob, put, report, waiting, wa
 from orbitalreg.catalog import files, reports
 from orbitalreg.errors import PluginError, UploadRefused
 from orbitalreg.jobs import Worker
-from orbitalreg.model import Actor, ReportStatus, Severity
+from orbitalreg.model import Actor, Finding, Report, ReportStatus, Severity
 from orbitalreg.scanning import scans
 
 LIMITS = '\n[scanning]\ntime_limit = "{time}"\nmemory_limit = "200MiB"\n'
@@ -240,6 +240,19 @@ def test_a_tool_gets_what_programs_need_and_nothing_else(probed: Any, monkeypatc
     assert "ORBITALREG_TOKEN" not in rest
 
 
+def test_a_tool_that_may_use_the_network_is_told_of_proxies_and_no_other_is(
+    probed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
+    site = probed()
+    put(site, "tool online")
+    put(site, "tool says", "ball@2.toy")
+    work(site)
+    online, other = (failure for _, _, failure in waiting(site))
+    assert online == "http://proxy.example.com:3128\\n"
+    assert "https_proxy" not in str(other)
+
+
 def test_what_a_scanner_prints_is_logged_and_does_not_break_its_answer(probed: Any, caplog: Any) -> None:
     caplog.set_level(logging.INFO)
     site = probed()
@@ -257,6 +270,44 @@ def test_findings_of_a_former_report_survive_a_failure(probed: Any, monkeypatch:
     found = report(site, file_id)
     assert (found.status, len(found.findings), found.packages_seen) == (ReportStatus.ERROR, 1, ())
     assert found.reason == "it broke; what it found before still counts"
+
+
+@pytest.mark.parametrize(
+    ("word", "status"), [("silent", ReportStatus.NOT_SCANNED), ("other scanner", ReportStatus.ERROR)]
+)
+def test_they_survive_a_look_that_proves_nothing_and_end_with_one_that_does(
+    word: str, status: ReportStatus, probed: Any
+) -> None:
+    site = probed()
+    file_id = put(site, word)
+    db = site.registry.catalog
+    former = Report("probe", ReportStatus.OK, (Finding("CVE-9", "ball", "1"),))
+    with db.write() as writing:
+        reports.put(writing, file_id, former)
+    work(site)
+    found = report(site, file_id)
+    assert (found.status, found.findings) == (status, former.findings)
+    assert str(found.reason).endswith("; what it found before still counts")
+    site = probed()
+    file_id = put(site, "fine", "ball@2.toy")
+    with site.registry.catalog.write() as writing:
+        reports.put(writing, file_id, former)
+    work(site)
+    assert (report(site, file_id).status, report(site, file_id).findings) == (ReportStatus.OK, ())
+
+
+def test_they_survive_an_archive_that_cannot_be_read_this_time(probed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise UploadRefused("ball@1.toy: reading it takes more time or memory than is allowed")
+
+    site = probed()
+    file_id = put(site, "bad")
+    work(site)
+    monkeypatch.setattr(site.registry.scanning._looker._inspector, "stage", refuse)
+    with site.registry.catalog.write() as db:
+        site.registry.scanning.queue.add(db, file_id)
+    work(site)
+    assert (report(site, file_id).status, len(report(site, file_id).findings)) == (ReportStatus.NOT_SCANNED, 1)
 
 
 def test_a_worker_that_died_too_often_over_a_file_leaves_an_error(probed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,6 +393,26 @@ def test_files_that_fail_anew_are_tried_later_and_a_scanner_that_always_fails_wa
     [(_, attempts, failure)] = waiting(site, "rescan.probe")
     assert attempts == 1
     assert "failed 5 times in a row" in str(failure)
+
+
+def test_a_file_whose_bytes_are_lost_holds_up_no_other(probed: Any, tmp_path: Path) -> None:
+    (tmp_path / "db").write_text("one")
+    site = probed(f'database = "{tmp_path}/db"')
+    lost, whole = put(site, "fine", "ball@1.toy"), put(site, "bad", "ball@2.toy")
+    work(site)
+    with site.registry.catalog.write() as db:
+        db.execute("UPDATE file SET uploaded_at = 0 WHERE id = ?", (whole,))  # the lost one is looked at first
+        (sha256,) = db.execute("SELECT sha256 FROM file WHERE id = ?", (lost,)).fetchone()
+    row = files.blob(site.registry.catalog.read(), sha256)
+    assert row is not None
+    site.registry.store.delete(row.key)
+    (tmp_path / "db").write_text("two")
+    watch(site)
+    found = report(site, whole)
+    assert found.database is not None and found.database.digest == "two"
+    [(subject, _, _)] = waiting(site)
+    assert subject == lost, "it is tried again by itself"
+    assert waiting(site, "rescan.probe") == []
 
 
 def test_a_scanner_that_cannot_be_made_stops_check_in_its_own_words(

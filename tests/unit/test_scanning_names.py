@@ -5,11 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from scanner_plugin import SOURCE, watch, work
+from scanner_plugin import SOURCE, waiting, watch, work
 
 from orbitalreg.catalog import reports
-from orbitalreg.model import ReportStatus
+from orbitalreg.model import Database, Report, ReportStatus, now
 from orbitalreg.scanning import judging
+from orbitalreg.scanning.queue import WATCH
 
 
 @pytest.fixture
@@ -63,6 +64,35 @@ def test_a_scanner_that_fails_is_an_error_within_the_time_and_is_asked_again_lat
     assert listed(site) == dict.fromkeys(("1", "2"), (ReportStatus.OK, 0, "one"))
 
 
+def test_a_page_that_a_scanner_failed_has_the_watch_come_round_at_once_and_a_rescan_has_not(
+    judged: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "SECONDS", 1.0)
+    site = judged('judges = "few"')
+    work(site)
+    [(due, waits)] = watches(site)
+    assert waits
+    site.registry.scanning.judge.judge("probe", "toy", "ball", ["1"])
+    assert watches(site) == [(due, True)], "else they would follow one another for ever"
+    site.registry.scanning.judge.ensure("toy", "ball", ["2"])
+    [(_, waits)] = watches(site)
+    assert not waits
+
+
+def watches(site: Any) -> list[tuple[int, bool]]:
+    """When each is due, and whether it waits until then."""
+    rows = site.registry.catalog.read().execute("SELECT due_at FROM job WHERE kind = ?", (WATCH,)).fetchall()
+    return [(due, due > now()) for (due,) in rows]
+
+
+def test_a_scanner_that_fails_frees_nothing_that_it_found(judged: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    judged('judges = "yes"').registry.scanning.judge.ensure("toy", "ball", ["1", "6"])
+    monkeypatch.setattr(judging, "SECONDS", 1.0)
+    site = judged('judges = "hang"')
+    site.registry.scanning.judge.judge("probe", "toy", "ball", ["1", "6"])
+    assert listed(site) == {"1": (ReportStatus.ERROR, 0, ""), "6": (ReportStatus.ERROR, 1, "")}
+
+
 def test_a_changed_database_has_names_judged_anew(judged: Any, tmp_path: Any) -> None:
     (tmp_path / "db").write_text("one")
     site = judged('judges = "yes"', f'database = "{tmp_path}/db"')
@@ -73,3 +103,19 @@ def test_a_changed_database_has_names_judged_anew(judged: Any, tmp_path: Any) ->
     watch(site)
     assert listed(site) == {"1": (ReportStatus.OK, 0, "two"), "6": (ReportStatus.OK, 1, "two")}
     assert reports.revision(site.registry.catalog.read(), "toy", "ball") == 2
+
+
+def test_what_cannot_be_judged_anew_holds_up_nothing_else(judged: Any) -> None:
+    site = judged('judges = "yes"')
+    former = Report("probe", ReportStatus.OK, (), database=Database("0", "zero"))
+    with site.registry.catalog.write() as db:
+        reports.put_listed(db, "gone", "ball", {"1": former})
+        reports.put_listed(db, "toy", "apple", {"no version at all": former})
+        reports.put_listed(db, "toy", "ball", {"6": former})
+        reports.put_listed(db, "toy", "kite", {"6": former})
+    watch(site)
+    db = site.registry.catalog.read()
+    for package in ("ball", "kite"):
+        [found] = reports.listed(db, "toy", package)["6"]
+        assert (found.database.digest, len(found.findings)) == ("one", 1)
+    assert waiting(site, "rescan.probe") == []

@@ -1,5 +1,6 @@
 """What scanners are handed: folders that hold what they should, nowhere else, and that do not stay."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -97,3 +98,25 @@ os._exit(9)
         assert os.listdir(tmp_path) == [used.folder.name]
     assert os.listdir(tmp_path) == []
     scratch.sweep(tmp_path / "absent")
+
+
+def test_a_folder_that_a_sweep_takes_before_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, swept = fcntl.flock, []
+
+    def late(descriptor: int, operation: int) -> None:
+        if not swept:  # another process starts at this moment
+            swept.extend(tmp_path.iterdir())
+            monkeypatch.setattr(fcntl, "flock", lock)
+            scratch.sweep(tmp_path)
+            assert list(tmp_path.iterdir()) == []
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with scratch.Scratch(tmp_path) as made:
+        assert made.folder.is_dir()
+        assert [made.folder] != swept
+        scratch.sweep(tmp_path)
+        assert made.folder.is_dir()
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """Webhooks: what is configured, what is sent and how it is signed, and receivers that fail."""
 
 import base64
+import socket
 import threading
 import time
 import tomllib
@@ -237,6 +238,48 @@ def test_no_redirect_of_a_post_is_followed(hook: Receiver) -> None:
     with Client() as client, pytest.raises(UpstreamFailed, match="answered 307"):
         client.post(Upstream(hook.url, total_seconds=5), b"{}", {})
     assert len(hook.deliveries) == 1
+
+
+class Net:
+    """Names and connections: every address leads to one receiver on loopback, and is remembered."""
+
+    def __init__(self, hook: Receiver, **names: str) -> None:
+        self.port = int(hook.url.split(":")[2].split("/")[0])
+        self.names = {name.replace("_", "."): address for name, address in names.items()}
+        self.resolved: list[str] = []
+        self.connected: list[tuple[str, int]] = []
+
+    def resolver(self, host: str, port: int) -> list[str]:
+        self.resolved.append(host)
+        return [self.names[host]]
+
+    def connector(self, address: str, port: int, seconds: float) -> socket.socket:
+        self.connected.append((address, port))
+        return socket.create_connection(("127.0.0.1", self.port), seconds)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://169.254.169.254/", "http://127.0.0.1:22/", "http://inner.example/", "https://[::1]/", "//inner.example/"],
+)
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_a_receiver_leads_a_delivery_nowhere_else(code: int, target: str, hook: Receiver) -> None:
+    """Neither a name is looked up nor a connection opened but to what is configured."""
+    net = Net(hook, hooks_example="198.51.100.7", inner_example="10.0.0.1")
+    hook.answer = status(code, Location=target)
+    text = HOOK.format(url="http://hooks.example/in", secret=SECRET, events='["*"]')
+    receivers = webhooks.subscribers(config.from_dict(tomllib.loads(text), base=Path("/nowhere")))
+    upstream = receivers[0].upstream
+    client = Client([upstream.origin], resolver=net.resolver, connector=net.connector)
+    with client, pytest.raises(UpstreamFailed, match=f"answered {code}"):
+        client.post(upstream, b"{}", {})
+    assert (net.resolved, net.connected) == (["hooks.example"], [("198.51.100.7", 80)])
+    assert len(hook.deliveries) == 1
+
+
+def test_the_servers_deliveries_trust_the_receivers_origins_and_no_others(make_site: Callable[..., Any]) -> None:
+    site = make_site(HOOK.format(url="http://hooks.example:8080/in", secret=SECRET, events='["*"]'))
+    assert {str(origin) for origin in site.registry.webhooks._client._configured} == {"http://hooks.example:8080"}
 
 
 def test_an_answer_without_end_is_left(hook: Receiver) -> None:
