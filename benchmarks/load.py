@@ -136,14 +136,20 @@ def form(wheel: Wheel, content: bytes, folder: Path) -> Form:
 
 
 def upload(
-    url: str, forms: Sequence[Form], clients: int, pid: int, headers: dict[str, str], memory: bool = False
+    url: str,
+    forms: Sequence[Form],
+    clients: int,
+    pid: int,
+    headers: dict[str, str],
+    memory: bool = False,
+    pause: float = 0.0,
 ) -> Sample:
-    """Send the forms from as many processes; the value is uploads a second."""
+    """Send the forms from as many processes, with so many seconds between two; the value is uploads a second."""
     context = multiprocessing.get_context("fork")
     answers: Any = context.Queue()
     start = context.Barrier(clients)
     processes = [
-        context.Process(target=_client, args=(url, forms[n::clients], headers, start, answers), daemon=True)
+        context.Process(target=_client, args=(url, forms[n::clients], headers, pause, start, answers), daemon=True)
         for n in range(clients)
     ]
     with usage(pid, memory) as used:
@@ -167,7 +173,7 @@ def upload(
     )
 
 
-def _client(url: str, forms: Iterable[Form], headers: dict[str, str], start: Any, answers: Any) -> None:
+def _client(url: str, forms: Iterable[Form], headers: dict[str, str], pause: float, start: Any, answers: Any) -> None:
     """In a process of its own: upload, and put ([(begin, end), …], fault or None)."""
     times: list[tuple[float, float]] = []
     fault = None
@@ -180,6 +186,7 @@ def _client(url: str, forms: Iterable[Form], headers: dict[str, str], start: Any
             body, begin = form.open(), time.perf_counter()
             reply = session.post(url, data=body, headers={"Content-Type": form.content_type}, timeout=PATIENCE)
             times.append((begin, time.perf_counter()))
+            time.sleep(pause)
             if not reply.ok:
                 fault = f"an upload was answered {reply.status_code}: {reply.text[:150]}"
                 break

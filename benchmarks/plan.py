@@ -16,6 +16,7 @@ from benchmarks.proxies import OrbitalRegProxy, Proxpi, start_upstream
 from benchmarks.proxying import Far, herding, installing, joining, proxying
 from benchmarks.reading import Field, reading
 from benchmarks.running import Server, environment, versions
+from benchmarks.scanning import Scanned, rescanning, uploads_beside_scanners
 from benchmarks.servers import Nginx, OrbitalReg, Peer, Pypiserver, start_sink
 from benchmarks.signing import signing
 from benchmarks.starting import starting
@@ -28,8 +29,9 @@ PROXYING: dict[str, tuple[str, Callable[[Far, Sizes], Iterator[Point]]]] = {
     "virtual": ("A virtual of five members", joining),
     "install": ("Installing through a virtual", installing),
 }
+SCANNING = {"scanning": "Scanning"}
 MATCHING = {"matching": "Vulnerabilities by name and version"}
-WORKLOADS = {**HOLDING, **{name: title for name, (title, _) in PROXYING.items()}, **MATCHING}
+WORKLOADS = {**HOLDING, **SCANNING, **{name: title for name, (title, _) in PROXYING.items()}, **MATCHING}
 """Titles by name, in the order in which they are measured."""
 
 
@@ -124,6 +126,9 @@ def points(bench: Bench, chosen: Collection[str]) -> Generator[tuple[str, Point]
     for."""
     if not HOLDING.keys().isdisjoint(chosen):
         yield from _holding(bench, chosen)
+    if "scanning" in chosen:
+        with ExitStack() as running:
+            yield from (("scanning", point) for point in _scanning(bench, running))
     if not PROXYING.keys().isdisjoint(chosen):
         with ExitStack() as running:
             far = bench.far(running)
@@ -140,6 +145,22 @@ def _matching(bench: Bench) -> Iterator[Point]:
         print(MISSING, file=sys.stderr)
         return
     yield from matching(bench.programs("orbitalreg", "orbitalreg-osv"), bench.home / "matching", bench.sizes)
+
+
+def _scanning(bench: Bench, running: ExitStack) -> Iterator[Point]:
+    """Uploads with both servers up; then everything anew, with neither."""
+    programs = bench.programs("orbitalreg", "orbitalreg", "waitress")
+    plain = OrbitalReg(bench.home / "unscanned", bench.kept, programs).start()
+    running.callback(plain.stop)
+    ours = Scanned(bench.home / "scanned", bench.kept, programs)
+    bench.abouts |= {f"{ours.name}, with scanners,": ours.about}
+    scanned = ours.start_scanning()
+    running.callback(scanned.stop)
+    yield from uploads_beside_scanners(plain, scanned, bench.sizes, bench.home)
+    plain.stop()
+    scanned.stop()
+    wheels = list(corpus.ordinary_wheels(range(bench.sizes.rescanned // corpus.VERSIONS)))
+    yield from rescanning(Scanned(bench.home / "rescanned", bench.kept, programs), wheels)
 
 
 def _holding(bench: Bench, chosen: Collection[str]) -> Iterator[tuple[str, Point]]:

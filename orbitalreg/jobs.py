@@ -2,7 +2,8 @@
 
 Whoever changes something enqueues in the same transaction. A `Worker` leases what is due, in as many processes as there
 are, and runs the handler of its kind. A job whose worker dies is taken by another when its lease runs out: a handler
-may run twice for one job, and is written so that this does no harm.
+may run twice for one job, and is written so that this does no harm. So what a worker writes of leases, and of their
+end, waits for no disk.
 """
 
 import json
@@ -197,7 +198,7 @@ class Worker:
 
     def _begin_one(self, kinds: list[str]) -> None:
         held = str(ULID())
-        with self._catalog.write() as db:
+        with self._catalog.write(lasting=False) as db:
             instant = now()
             row = jobs.lease(db, kinds, held, instant, self._until(instant))
         if row is None:
@@ -217,7 +218,7 @@ class Worker:
         self._beaten = time.monotonic()
         with self._lock:
             running = dict(self._running)
-        with self._catalog.write() as db:
+        with self._catalog.write(lasting=False) as db:
             held = jobs.extend(db, running, self._until(now()))
         for lease, task in running.items():
             task.lost = lease not in held
@@ -266,7 +267,7 @@ class Worker:
         return give_up
 
     def _settle(self, task: Task, write: Callable[[Database], bool]) -> None:
-        with self._catalog.write() as db:
+        with self._catalog.write(lasting=False) as db:
             held = write(db)
         if not held:
             logger.warning("a job (%s) took longer than its lease, which another worker has by now", task.kind)

@@ -87,7 +87,7 @@ class Evidence:
 
     `scanners` are the names of those that look for vulnerabilities or malware: each of them has looked, or the file is
     unscanned. `license` is the SPDX expression that the file states. `exposures` are vulnerabilities that come with
-    its dependencies. By `order` the version is told that is mended, where scanners name several.
+    its dependencies. `order` is that of the format's versions: without it, fixes that differ are none.
     """
 
     reports: Sequence[Report] = ()

@@ -40,6 +40,7 @@ DURATIONS = (
     "connect_timeout",
     "page_timeout",
     "min_age",
+    "grace",
     "time_limit",
     "watch_interval",
 )
@@ -251,6 +252,8 @@ GENERATED: dict[str, Callable[[], str]] = {
     "virtual": lambda: settings_table(config.RepositorySettings, (Kind.VIRTUAL,)),
     "reading": lambda: settings_table(config.RepositorySettings, (Kind.REMOTE, Kind.VIRTUAL)),
     "webhooks": lambda: settings_table(config.WebhookSettings),
+    "policies": lambda: settings_table(config.PolicySettings),
+    "policy-exceptions": lambda: settings_table(config.PolicyExceptionSettings),
     "commands": commands,
     "oidc-gitlab": lambda: settings_table(oidc_settings.PluginSettings),
     "oidc-gitlab-issuers": lambda: settings_table(oidc_settings.IssuerSettings),

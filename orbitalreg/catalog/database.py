@@ -72,14 +72,18 @@ class Catalog:
             db.execute("COMMIT")
 
     @contextmanager
-    def write(self) -> Iterator[Database]:
+    def write(self, *, lasting: bool = True) -> Iterator[Database]:
         """One transaction: committed durably at the end, rolled back by any exception.
+
+        What is not `lasting` may be lost in a power cut, as a whole and with what was committed like it afterwards,
+        until a commit that lasts: it waits for no disk. It is for what is done again where it was lost, such as a job,
+        and nobody may be told of it as done.
 
         Raises `Busy` where another process has held the catalog for half a minute, `NoSpace` and `StorageFailed`
         where the disk refuses. Never hold it across anything slow.
         """
         db = self.read()
-        with self._write_lock:
+        with self._write_lock, _committing(db, lasting):
             try:
                 db.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
@@ -143,6 +147,19 @@ class Catalog:
         db = Database(conn, execute_plugins=False)
         self._connections.of_process[os.getpid()] = db
         return db
+
+
+@contextmanager
+def _committing(db: Database, lasting: bool) -> Iterator[None]:
+    """Without `lasting`, commits meanwhile are ordered and not synced."""
+    if lasting:
+        yield
+        return
+    db.execute("PRAGMA synchronous=NORMAL")
+    try:
+        yield
+    finally:
+        db.execute("PRAGMA synchronous=FULL")
 
 
 def _translated(error: Any) -> Busy | NoSpace | StorageFailed:

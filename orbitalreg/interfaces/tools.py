@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,8 @@ from orbitalreg.model import Component, Database, Finding, Microseconds, Report,
 
 T = TypeVar("T")
 _PROXIES = {"http_proxy", "https_proxy", "no_proxy", "ssl_cert_file"}
+DATABASE = 8 << 30
+"""Bytes of the largest file that a tool may write as its database."""
 TEXT = 4096
 """Characters of a text in a tool's output that are kept."""
 
@@ -86,14 +89,20 @@ class Workplace:
         self.folder = Path(tempfile.mkdtemp(dir=target.folder))
         self._run = target.run
 
-    def run(self, arguments: Sequence[str], environment: Mapping[str, str] = {}) -> bytes:
+    def run(self, arguments: Sequence[str], environment: Mapping[str, str] = {}, max_output: int = 64 << 20) -> bytes:
         """What the tool prints. Raises `ScannerFailed` where it fails, with its last words."""
         home = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), str(self.folder))
-        done = self._run(arguments, folder=self.folder, environment={"NO_COLOR": "1", **home, **environment})
+        given = {"NO_COLOR": "1", **home, **environment}
+        done = self._run(arguments, folder=self.folder, environment=given, max_output=max_output)
         if done.exit_code != 0:
             words = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
             raise ScannerFailed(f"{Path(arguments[0]).name} ended with {done.exit_code}: {words[-1][:300]}")
         return done.stdout
+
+    def update(self, arguments: Sequence[str], environment: Mapping[str, str] = {}) -> None:
+        """Have the tool bring its database up to date, which may be large. Where it cannot, what it has must do."""
+        with suppress(ScannerFailed):
+            self.run(arguments, {**proxies(), **environment}, DATABASE)
 
     def read(self, name: str) -> bytes:
         """A file that the tool was to write. Raises `ScannerFailed`."""
@@ -235,8 +244,10 @@ def report(
         status, reason = ReportStatus.NOT_SCANNED, f"{scanner} did not recognise {component.name} {component.version}"
     elif database is not None and (database.built_at is None or now() - database.built_at > max_age * 1_000_000):
         status, reason = ReportStatus.DB_STALE, f"the database of {scanner} {_age(database)}; max_age is {max_age} s"
-    once = {(finding.id, finding.purl, finding.location): finding for finding in reversed(list(findings))}
-    return Report(scanner, status, tuple(reversed(once.values())), tuple(seen), database, version, reason)
+    once: dict[tuple[str, ...], Finding] = {}
+    for finding in findings:
+        once.setdefault((finding.id, finding.purl, finding.location), finding)
+    return Report(scanner, status, tuple(once.values()), tuple(seen), database, version, reason)
 
 
 def _age(database: Database) -> str:

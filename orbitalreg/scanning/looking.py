@@ -4,6 +4,7 @@ import gzip
 import io
 import logging
 import re
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -30,6 +31,10 @@ STATE_SECONDS = 60.0
 MAX_RAW = 64 << 20
 """Bytes of a tool's own output, and of a document."""
 MAX_DOCUMENTS = 16
+
+KEPT = 8
+KEPT_BYTES = 256 << 10
+"""So many files, and of so many bytes, are remembered as they were staged."""
 
 _KIND = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -69,6 +74,8 @@ class Looker:
         self._formats = formats
         self._folder = folder
         self._inspector = Inspector(seconds=STAGE_SECONDS)
+        self._lock = threading.Lock()
+        self._staged_last: dict[tuple[str, bool], Staged] = {}
         self.on_report: Callable[[Report], None] = lambda report: None
 
     def close(self) -> None:
@@ -111,15 +118,28 @@ class Looker:
 
     def _staged(self, scanner: Enabled, row: FileRow, scratch: Path) -> Staged:
         """Laid out in `target`. Raises `UploadRefused`, `StorageFailed`."""
-        adapter = self._formats[row.format]
-        with ExitStack() as stack:
-            path = _local(stack, self._opened(row), scratch / "file")
-            staged = self._inspector.stage(adapter, path, row.filename, scanner.deep)
-        (scratch / "file").unlink(missing_ok=True)
+        key = row.id, scanner.deep
+        with self._lock:
+            staged = self._staged_last.get(key)
+        if staged is None:
+            adapter = self._formats[row.format]
+            with ExitStack() as stack:
+                path = _local(stack, self._opened(row), scratch / "file")
+                staged = self._inspector.stage(adapter, path, row.filename, scanner.deep)
+            (scratch / "file").unlink(missing_ok=True)
+            self._keep_staged(key, staged)
         if not staged.components:
             raise UploadRefused(f"{row.filename}: nothing in it can be scanned")
         lay_out(scratch / "target", staged)
         return staged
+
+    def _keep_staged(self, key: tuple[str, bool], staged: Staged) -> None:
+        """For the other scanners, which look at the same file about now."""
+        if sum(map(len, staged.documents.values())) <= KEPT_BYTES:
+            with self._lock:
+                self._staged_last[key] = staged
+                if len(self._staged_last) > KEPT:
+                    del self._staged_last[next(iter(self._staged_last))]
 
     def _opened(self, row: FileRow) -> BinaryIO:
         try:
@@ -133,7 +153,7 @@ class Looker:
         kept_raw = self._keep(gzip.compress(raw, mtime=0)) if raw else None
         kept = {kind: self._keep(body) for kind, body in documents.items()}
         every = [*kept.values(), *([kept_raw] if kept_raw else [])]
-        with self._catalog.write() as db:
+        with self._catalog.write(lasting=False) as db:  # where it is lost, so is the end of the job
             is_there = scans.file(db, row.id) is not None
             used = {_used(db, one) for one in every} if is_there else set()
             if is_there:

@@ -1,18 +1,16 @@
 """Folders for what scanners look at and leave behind: short-lived, locked by the process that uses them."""
 
 import fcntl
-import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from ulid import ULID
 
+from orbitalreg.bom import cyclonedx
 from orbitalreg.errors import UploadRefused, storage_error
-from orbitalreg.model import Component, Staged
+from orbitalreg.model import Staged
 
 BOM = "bom.json"
 MAX_DOCUMENTS = 10_000
@@ -91,7 +89,7 @@ def lay_out(folder: Path, staged: Staged) -> None:
             target = folder / _safe(path)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(body)
-        (folder / BOM).write_text(json.dumps(bom(staged.components)))
+        (folder / BOM).write_bytes(cyclonedx(staged.components))
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise UploadRefused(f"what is staged does not fit into one folder: {error.strerror}") from error
     except OSError as error:
@@ -107,27 +105,3 @@ def _safe(text: str) -> str:
     if not is_safe or any(len(part.encode()) > 255 for part in parts) or len(text.encode()) > 2000:
         raise UploadRefused(f"{text!r} cannot be the path of what is staged")
     return text
-
-
-def bom(components: Sequence[Component]) -> dict[str, Any]:
-    """As CycloneDX 1.6 (https://cyclonedx.org/docs/1.6/json/). Other spellings of a name are components too."""
-    listed = []
-    for number, component in enumerate(components):
-        for name, purl in _spellings(component):
-            entry: dict[str, Any] = {
-                "type": "library",
-                "bom-ref": f"{number}/{purl}",
-                "name": name,
-                "version": component.version,
-                "purl": purl,
-            }
-            if component.location:
-                entry["properties"] = [{"name": "orbitalreg:location", "value": component.location}]
-            listed.append(entry)
-    return {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": listed}
-
-
-def _spellings(component: Component) -> Iterator[tuple[str, str]]:
-    yield component.name, component.purl
-    for alias in component.aliases:
-        yield alias, component.purl.replace(f"/{component.name}@", f"/{alias}@")

@@ -95,8 +95,8 @@ class GovernedSource:
         self._policing = self._police(_by_holder(raw, governance.policies))
         every = {one.repository.id: one for rules in self._by_holder.values() for one in rules}
         self._opened_in = sorted(one.repository.id for one in every.values() if one.by_time)
-        mends = bool(governance.scanners) and any(one.min_age for one in every.values())
-        self._known = governance.known if self._policing is not None or mends else None
+        self._mends = bool(governance.scanners) and any(one.min_age for one in every.values())
+        self._known = governance.known if self._policing is not None or self._mends else None
         digests = [f"{holder} {[one.digest for one in found]}" for holder, found in self._by_holder.items()]
         self._policy = _digest(*digests, *([self._policing.digest] if self._policing is not None else []))
         self._kept = governance.kept
@@ -172,8 +172,15 @@ class GovernedSource:
         )
 
     def remedies(self, package: str) -> Mapping[Any, str]:
-        """Why versions are let through although they are young, by their keys."""
-        return self._judged(package).remedies
+        """Why versions are let through although they are too young at this moment, by their keys."""
+        judged, instant = self._judged(package), self._governance.clock()
+        facts = self._facts(judged.opened, {})
+        return {
+            key: judged.remedies[key]
+            for file in judged.listing.files
+            if (key := self.version_key(file.version)) in judged.remedies
+            and verdict(file, key, self._by_holder.get(file.holder, ()), facts, instant) is not None
+        }
 
     def open(self, file: File, start: int = 0, length: int | None = None) -> BinaryIO:
         return self._raw.open(file, start, length)
@@ -210,7 +217,7 @@ class GovernedSource:
         instant: Microseconds,
     ) -> Judged:
         known = {} if self._known is None else self._known.of(self._adapter.name, raw)
-        mended = remedies(raw, known, self._adapter) if self._known is not None else {}
+        mended = remedies(raw, known, self._adapter) if self._mends else {}
         verdicts = NO_VERDICTS if self._policing is None else self._policing.verdicts(raw, known, instant)
         facts = self._facts(opened, mended)
         key = cache(self.version_key)

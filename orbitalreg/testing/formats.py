@@ -322,6 +322,20 @@ class BaseFormatAdapterContract:
             assert own.components == everything.components[:1]
             assert own.documents.items() <= everything.documents.items()
 
+    def test_what_is_staged_survives_the_hosts_child_process(
+        self,
+        subject: AdapterUnderTest,
+        stage: Callable[..., Staged],
+        host_inspector: Inspector,
+        tmp_path: Path,
+    ) -> None:
+        """Within its limits, as an inspection does."""
+        for good in subject.good_files:
+            for deep in (False, True):
+                path = checks.staged(tmp_path, good.body)
+                found = host_inspector.stage(subject.adapter, path, good.filename, deep)
+                assert found == stage(good.filename, good.body, deep)
+
     def test_the_same_is_staged_again(self, subject: AdapterUnderTest, stage: Callable[..., Staged]) -> None:
         for good in subject.good_files:
             for deep in (False, True):

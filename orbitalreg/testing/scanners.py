@@ -155,6 +155,19 @@ class BaseScannerContract(SurroundedContract[Scanner]):
             assert type(database.version) is str and type(database.digest) is str and database.digest
             assert database.built_at is None or _is_time(database.built_at)
 
+    def test_its_version_is_always_the_same(
+        self,
+        instance: Scanner,
+        scans: Sequence[tuple[GoodTarget, Scan]],
+        make: Callable[[Mapping[str, Any]], Scanner],
+        subject: ScannerUnderTest,
+    ) -> None:
+        """Another version has every file scanned again; reports name the one that it tells."""
+        assert type(instance.version) is str and instance.version.isprintable()
+        assert instance.version == make(subject.options).version
+        for _, scan in scans:
+            assert not instance.version or scan.report.scanner_version in ("", instance.version)
+
     # What it brings back
 
     def test_a_good_target_is_seen_and_what_is_known_of_it_is_found(

@@ -1,4 +1,5 @@
-"""The pages' tests use the harness of tests/e2e, its builders of archives, and the clients of tests/clients."""
+"""The pages' tests use the harness of tests/e2e, its builders of archives, the clients of tests/clients, and the
+databases of tests/scanners."""
 
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ sys.path[:0] = [
         Path(__file__).parent,
         TESTS / "e2e",
         TESTS / "clients",
+        TESTS / "scanners",
         TESTS.parent / "plugins" / "plugin_pypi" / "tests",
     )
 ]

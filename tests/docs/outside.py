@@ -1,9 +1,11 @@
 """A public index on loopback, for the pages that proxy one: what stands for `upstream = "pypi"` there."""
 
 import hashlib
+import io
 import json
 import threading
 import time
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -15,13 +17,22 @@ TYPE = "application/vnd.pypi.simple.v1+json"
 
 
 class Outside:
-    """Has `flask` 3.0, a year old, and 3.1 of yesterday, and a `my-pkg` 99.0 of a stranger's, a year old too."""
+    """Has `flask` 3.0 and `jinja2` 2.10, a year old, 3.1 and 2.10.1 of yesterday, and a `my-pkg` 99.0 of a stranger's,
+    a year old too.
+    """
 
     def __init__(self) -> None:
         self._files: dict[str, bytes] = {}
         self._pages: dict[str, list[dict[str, Any]]] = {}
-        for package, version, age in (("flask", "3.0", 365), ("flask", "3.1", 1), ("my-pkg", "99.0", 365)):
+        for package, version, age in (
+            ("flask", "3.0", 365),
+            ("flask", "3.1", 1),
+            ("jinja2", "2.10", 365),
+            ("jinja2", "2.10.1", 1),
+            ("my-pkg", "99.0", 365),
+        ):
             self._add(package, *make_wheel(package, version), time.time() - age * DAY)
+        self._files["/osv/all.zip"] = vulnerabilities()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._pages, self._files))
 
     def _add(self, package: str, filename: str, body: bytes, uploaded: float) -> None:
@@ -40,6 +51,11 @@ class Outside:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}/simple/"
 
+    @property
+    def dump_url(self) -> str:
+        """What stands for `dump = "osv.dev"`."""
+        return f"http://127.0.0.1:{self._server.server_port}/osv/all.zip"
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
@@ -49,6 +65,29 @@ class Outside:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def vulnerabilities() -> bytes:
+    """A dump of OSV with one record of today: of `my-pkg` below 1.1."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    record = {
+        "id": "PYSEC-2020-1",
+        "modified": now,
+        "published": "2020-01-01T00:00:00Z",
+        "aliases": ["CVE-2020-1"],
+        "summary": "It does what it should not",
+        "severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"}],
+        "affected": [
+            {
+                "package": {"ecosystem": "PyPI", "name": "my-pkg"},
+                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.1"}]}],
+            }
+        ],
+    }
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("PYSEC-2020-1.json", json.dumps(record))
+    return made.getvalue()
 
 
 def _handler(pages: dict[str, list[dict[str, Any]]], files: dict[str, bytes]) -> type[BaseHTTPRequestHandler]:

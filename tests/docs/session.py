@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 _KEPT = "\nstatus=$?; pwd > {0}/pwd; env -0 > {0}/env; exit $status"
 
 

@@ -25,21 +25,33 @@ import environments
 import pytest
 import wheels
 from archives_corpus import make_wheel
+from equipped import equip
 from harness import CONFIG, Registry
-from outside import Outside
+from outside import Outside, vulnerabilities
 from pages import PAGES, TREE, Block, blocks, name
 from reported import BLANK, finding, put_beside, report
 from session import Session, environment
 
 from orbitalreg.model import Severity
 
-TUTORIAL = "docs/tutorial/first-package.md"
+TUTORIALS = {
+    "docs/tutorial/first-package.md": (),
+    "docs/tutorial/first-scanner.md": ("editables", "pytest", "hypothesis"),
+}
+"""Pages that install the registry, and what they install beside what both do."""
+
 CLIENTS = "docs/how-to/set-up-clients.md"
+OSV = "docs/how-to/scan-with-osv.md"
 FINDINGS = "docs/how-to/see-findings.md"
+SCANNERS = {f"docs/how-to/scan-with-{tool}.md": tool for tool in ("trivy", "grype", "syft")}
+"""Pages that start a registry of their own with the real tool; without `make scanners` they are skipped."""
+
 WITH_OUTSIDE = {
     "docs/how-to/proxy-an-upstream.md",
     "docs/how-to/go-offline.md",
     "docs/how-to/guard-and-cooldown.md",
+    OSV,
+    "docs/how-to/block-by-policy.md",
 }
 """Pages that start a registry of their own before an index of `outside.py`; there is a `my-pkg` 1.0 in `dist/`."""
 
@@ -97,6 +109,10 @@ NOT_RUN = {
     ("docs/how-to/set-up-clients.md", "keyring"): "needs a desktop; tests/e2e/test_clients.py has a keyring of its own",
     ("docs/how-to/set-up-clients.md", "pip"): "needs the keyring; tests/e2e/test_clients.py has one of its own",
     ("docs/how-to/sign-in-with-passwords.md", "pip"): "needs a package index; the plugin is installed beside the tests",
+    (OSV, "pip"): "needs a package index; the plugin is installed beside the tests",
+    **{(page, "pip"): "needs a package index; the plugin is installed beside the tests" for page in SCANNERS},
+    **{(page, tool): "make scanners has installed it" for page, tool in SCANNERS.items() if tool != "trivy"},
+    ("docs/how-to/scan-with-trivy.md", "trivy"): "make scanners has installed it; its database is made by the tests",
     (
         "docs/how-to/sign-in-with-passwords.md",
         "htpasswd",
@@ -180,6 +196,7 @@ def stands_for(folder: Path, registry: Registry | None, outside: Outside) -> dic
     first, second = free_ports(2)
     found = {
         'upstream = "pypi"': f'upstream = "{outside.url}"',
+        r'dump = "osv\.dev"': f'dump = "{outside.dump_url}"',
         r"127\.0\.0\.1:8081": f"127.0.0.1:{second}",
         "/opt/orbitalreg/bin": str(Path(sys.executable).parent),
         "/srv/": f"{folder}/srv/",
@@ -195,33 +212,45 @@ def stands_for(folder: Path, registry: Registry | None, outside: Outside) -> dic
     }
 
 
-@pytest.fixture
-def session(walk: Walk, tmp_path: Path, outside: Outside, request: pytest.FixtureRequest) -> Iterator[Session]:
-    folder = tmp_path / "reader"
-    (folder / "srv").mkdir(parents=True)
-    more: dict[str, str] = {}
-    registry = None
-    if name(walk.page) in WITH_REGISTRY:
-        registry = request.getfixturevalue("registry")
-        more["ORBITALREG_TOKEN"] = registry.token
-        more |= empty_environment(folder)
-        filename, data = make_wheel("my-app", "1.0", description=walk.id)
-        if walk.section in PUBLISHING:
-            (folder / "dist").mkdir()
-            (folder / "dist" / filename).write_bytes(data)
-        if "poetry" in walk.section:
-            more |= poetry()
-    if name(walk.page) == FINDINGS and registry is not None:
+def with_registry(walk: Walk, folder: Path, registry: Registry) -> dict[str, str]:
+    """What a page needs that speaks to a running registry."""
+    more = {"ORBITALREG_TOKEN": registry.token} | empty_environment(folder)
+    filename, data = make_wheel("my-app", "1.0", description=walk.id)
+    if walk.section in PUBLISHING:
+        (folder / "dist").mkdir()
+        (folder / "dist" / filename).write_bytes(data)
+    if name(walk.page) == FINDINGS:
         filename, data = make_wheel("my-pkg", "2.0")
         assert registry.upload(filename, data).status == 200
         put_beside(registry.config, "acme/internal", filename, BLANK)
-    if name(walk.page) in WITH_OUTSIDE:
-        more |= empty_environment(folder)
-        filename, data = make_wheel("my-pkg", "1.0")
-        (folder / "dist").mkdir()
-        (folder / "dist" / filename).write_bytes(data)
-    if name(walk.page) == TUTORIAL:
-        names = ["orbitalreg", "orbitalreg-pypi", "build", "twine", "hatchling"]
+    return more | (poetry() if "poetry" in walk.section else {})
+
+
+def with_outside(page: str, folder: Path) -> dict[str, str]:
+    """What a page needs that starts a registry of its own before an index of `outside.py`."""
+    filename, data = make_wheel("my-pkg", "1.0")
+    (folder / "dist").mkdir()
+    (folder / "dist" / filename).write_bytes(data)
+    if page == OSV:
+        (folder / "srv" / "usb").mkdir()
+        (folder / "srv" / "usb" / "all.zip").write_bytes(vulnerabilities())
+    return empty_environment(folder)
+
+
+@pytest.fixture
+def session(walk: Walk, tmp_path: Path, outside: Outside, request: pytest.FixtureRequest) -> Iterator[Session]:
+    folder, page = tmp_path / "reader", name(walk.page)
+    (folder / "srv").mkdir(parents=True)
+    more: dict[str, str] = {}
+    registry = request.getfixturevalue("registry") if page in WITH_REGISTRY else None
+    if registry is not None:
+        more |= with_registry(walk, folder, registry)
+    if page in WITH_OUTSIDE:
+        more |= with_outside(page, folder)
+    if page in SCANNERS:
+        more |= equip(SCANNERS[page], folder)
+    if page in TUTORIALS:
+        names = ["orbitalreg", "orbitalreg-pypi", "build", "twine", "hatchling", *TUTORIALS[page]]
         more["PIP_INDEX_URL"] = wheels.make_index(tmp_path / "index", names, TREE)
     else:
         more["PYTHONPATH"] = str(folder)  # for what `install()` puts there
@@ -257,6 +286,7 @@ def poetry() -> dict[str, str]:
     }
 
 
+@pytest.mark.timeout(600)  # pip has much to install where a page begins with nothing
 @pytest.mark.parametrize("walk", list(walks()), ids=lambda walk: walk.id)
 def test_the_commands_run(walk: Walk, session: Session) -> None:
     before = None

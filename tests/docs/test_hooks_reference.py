@@ -21,6 +21,8 @@ SECTIONS = {part.splitlines()[0].strip("`"): part for part in re.split(r"^## ", 
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if hasattr(hook, f"{hookspecs.GROUP}_spec")}
 
 PARTS = {FormatAdapter: {Upstreams: "upstreams"}}
+OPTIONAL = {FormatAdapter: ["license", "read_lock"]}
+"""What a plugin may leave out, without parts of its own."""
 
 
 def signature(function: Callable[..., Any], name: str) -> str:
@@ -39,7 +41,8 @@ def returned(hook: Callable[..., Any]) -> type[ABC]:
 
 def methods(kind: type[ABC]) -> list[str]:
     """Those that a plugin writes, with those of the parts that it may bring."""
-    return abstract(kind) + [
+    optional = [signature(getattr(kind, name), name) for name in OPTIONAL.get(kind, ())]
+    return [*abstract(kind), *optional] + [
         line
         for part, name in PARTS.get(kind, {}).items()
         for line in [signature(getattr(kind, name), name), *public(part)]

@@ -64,7 +64,7 @@ def _members(found: Distribution, tree: Path) -> Iterator[tuple[str, Path]]:
         elif name.startswith("../"):
             if file.parent.name == "bin" and file.name not in scripts and path.exists():
                 yield f"{found.name.replace('-', '_')}-{found.version}.data/scripts/{file.name}", path
-        elif (file.suffix != ".pyc" and not name.startswith("_") and file.suffix != ".pth") or ".dist-info/" in name:
+        elif file.suffix not in (".pyc", ".pth") or ".dist-info/" in name:
             yield name, path
     source = PACKAGES.get(canonicalize_name(found.name))
     if source:

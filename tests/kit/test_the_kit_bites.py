@@ -29,6 +29,8 @@ import faulty_formats  # noqa: E402
 import faulty_scanners  # noqa: E402
 import faulty_stores  # noqa: E402
 
+pytestmark = pytest.mark.timeout(400)  # the one run of all is the first test's
+
 Results = dict[str, dict[str, bool]]
 
 

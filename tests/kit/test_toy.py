@@ -18,7 +18,7 @@ def toys(adapter: FormatAdapter) -> AdapterUnderTest:
             GoodFile("ball@1.2.toy", b"needs: net pump\nround", "ball", "1.2", claims={"note": "bounces"}),
             GoodFile("Ball@1.10.toy", b"", "ball", "1.10"),
             GoodFile("tea-set@3.toy", b"four cups", "tea-set", "3"),
-            GoodFile("kite@1.toy", b"license: MIT OR Zlib\npaper", "kite", "1", license="MIT OR Zlib"),
+            GoodFile("kite@1.toy", b"license: MIT OR Zlib\npaper \xe9", "kite", "1", license="MIT OR Zlib"),
         ],
         bad_files=[
             BadFile("ball.toy", b"round", says="no toy version"),

@@ -1,7 +1,6 @@
 """The toy scanner passes the kit."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -28,10 +27,8 @@ RECALLS = {
     "RECALL-3": {"toy": "pump", "versions": ["1"], "severity": "low"},
 }
 SHAKER = """\
-#!{python}
-import json, sys
-components = json.load(open(sys.argv[1]))["components"]
-print(json.dumps({{"shaken": [one["purl"] for one in components if one["purl"].startswith("pkg:toy/")]}}))
+#!/bin/sh
+printf '{"shaken": [%s]}' "$(grep -o '"pkg:toy/[^"]*"' "$1" | paste -s -d, -)"
 """
 
 
@@ -47,7 +44,7 @@ PAPER = Staged((Component("paper", "1", "pkg:paper/paper@1"),))
 def shaken(cls: type[Scanner], base: Path) -> ScannerUnderTest:
     """What is true of the toys, whoever shakes them."""
     (base / "recalls.json").write_text(json.dumps({"issue": 7, "printed_at": PRINTED_AT, "recalls": RECALLS}))
-    (base / "shaker").write_text(SHAKER.format(python=sys.executable))
+    (base / "shaker").write_text(SHAKER)
     (base / "shaker").chmod(0o755)
     options = {"tool": str(base / "shaker")}
     return ScannerUnderTest(

@@ -32,6 +32,10 @@ class ToyScanner(Scanner):
             raise ConfigError([f"tool: there is no program {options['tool']!r}; borrow one from a toy shop"])
         self._recalls = surroundings.base / options["recalls"]
 
+    @property
+    def version(self):
+        return "1"
+
     def database(self):
         return self._read()[0]
 

@@ -210,6 +210,16 @@ def test_a_commit_is_durable_before_it_returns(catalog: Catalog) -> None:
     assert db.execute("PRAGMA foreign_keys").fetchone() == (1,)
 
 
+def test_what_need_not_last_waits_for_no_disk_and_the_next_commit_lasts_again(catalog: Catalog) -> None:
+    with catalog.write(lasting=False) as db:
+        assert db.execute("PRAGMA synchronous").fetchone() == (1,)
+    assert catalog.read().execute("PRAGMA synchronous").fetchone() == (2,)
+    with pytest.raises(ValueError), catalog.write(lasting=False):
+        raise ValueError
+    with catalog.write() as db:
+        assert db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
 def test_a_folder_that_cannot_be_one_is_a_storage_failure(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageFailed, match="cannot be opened"):

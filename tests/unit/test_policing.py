@@ -247,6 +247,22 @@ def test_a_young_version_that_mends_one_below_is_let_through_and_explained(world
     assert filenames(source) == ["ball@1.0.toy", "ball@1.1.toy"]
     told = {one.version: one.remedy for one in explain(source, "ball").versions}
     assert told == {"1.0": None, "1.1": "it mends CVE-1 of 1.0", "1.2": None}
+    world.instant += 7 * DAY
+    assert {one.remedy for one in explain(source, "ball").versions} == {None}, "it is old enough by itself"
+
+
+def test_where_scanners_name_different_fixes_the_later_one_mends(world: World) -> None:
+    raw = remote()
+    raw.put("ball", "1.0", at=NOON - 30 * DAY)
+    raw.put("ball", "1.9", at=NOON)
+    raw.put("ball", "1.10", at=NOON)
+    world.rule(raw, min_age="7d")
+    world.known.put("ball", "ball@1.0.toy", replace(HOLE, fixed_in="1.9"))
+    world.known.put("ball", "ball@1.0.toy", replace(HOLE, fixed_in="1.10"), scanner="other")
+    source = world.governed(raw)
+    assert filenames(source) == ["ball@1.0.toy", "ball@1.10.toy"]
+    world.attach(raw, GATE)
+    assert refusal(world.governed(raw)) == "blocked by policy gate: CVE-1 (high) in ball 1.0, fixed in 1.10"
 
 
 def test_of_versions_that_scanners_name_the_one_that_all_take_for_mended_is_let_through(world: World) -> None:

@@ -53,6 +53,13 @@ def test_the_verdict_says_what_to_do() -> None:
     assert (breach.rule, breach.vulnerability) == (Rule.SEVERITY, vulnerabilities([report(JINJA)])[0])
 
 
+def test_scanners_that_name_different_fixes_do_not_make_it_unfixed() -> None:
+    """Both take the later one for mended."""
+    other = report(replace(JINJA, id="GHSA-462w", fixed_in="2.9.9"), scanner="grype")
+    said = judged(GATE, report(JINJA), other, order=lambda version: tuple(map(int, version.split("."))))
+    assert said.text == "blocked by policy release-gate: CVE-2019-10906 (high) in jinja2 2.10, fixed in 2.10.1"
+
+
 def test_what_no_policy_asks_of_is_clean() -> None:
     assert decide("jinja2", Evidence([report(JINJA)]), [], NOON) == CLEAN
     assert judged(Policy("any", severity=Severity.CRITICAL), report(JINJA)) == CLEAN

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PATIENCE
-from scanner_plugin import SOURCE, TWO, blob, put, report, waiting, watch, work
+from scanner_plugin import PATIENCE, SOURCE, TWO, blob, put, report, waiting, watch, work
 
 from orbitalreg.catalog import files, reports
 from orbitalreg.errors import PluginError, UploadRefused

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 from orbitalreg_toy import ToyFormat, ToyUpstreams
 
@@ -32,6 +32,7 @@ ANY_PAGE = "test_whatever_comes_is_a_page_or_a_failure"
 ANY_NAMES = "test_whatever_comes_is_a_list_of_names_or_a_failure"
 IN_CHILD = "test_an_inspection_survives_the_hosts_child_process"
 LAID_OUT = "test_what_is_staged_can_be_laid_out"
+STAGED_IN_CHILD = "test_what_is_staged_survives_the_hosts_child_process"
 BUNDLED = "test_what_is_bundled_is_staged_when_everything_is_asked_for"
 count = itertools.count()
 Document = Callable[[File, str], bytes]
@@ -649,8 +650,30 @@ class NumberedStaging(_Staging):
 class StagesText(Sound):
     """Stages sound files alone."""
 
+    heads: ClassVar[dict[bytes, bytes]] = {
+        b"needs: net pump\nround": b"needs: net pump",
+        b"": b"",
+        b"four cups": b"four cups",
+    }
+
     def stage(self, path: Path, filename: str, deep: bool) -> Staged:
-        return replace(super().stage(path, filename, deep), documents={"head": path.read_text("ascii").encode()})
+        staged = super().stage(path, filename, deep)
+        return replace(staged, documents={"head": self.heads[path.read_bytes()]})
+
+
+class StagesByFiles(Sound):
+    """Extracts what it stages."""
+
+    def stage(self, path: Path, filename: str, deep: bool) -> Staged:
+        path.with_suffix(".extracted").write_bytes(path.read_bytes() + b"!")
+        return super().stage(path, filename, deep)
+
+
+class StagesForItself(_Staging):
+    """Stages otherwise in the process that wrote it."""
+
+    def staged(self, staged: Staged, deep: bool) -> Staged:
+        return replace(staged, documents={f"{os.getpid()}": b""})
 
 
 CONTROL = "test_no_two_routes_are_the_same"
@@ -737,5 +760,7 @@ FAULTS: dict[type[ToyFormat], list[str]] = {
     OnlyDeep: [BUNDLED],
     NumberedStaging: ["test_the_same_is_staged_again"],
     StagesText: ["test_damaged_files_are_staged_or_refused"],
+    StagesByFiles: [STAGED_IN_CHILD],
+    StagesForItself: [STAGED_IN_CHILD],
     OddName: ["test_its_name_can_stand_in_addresses_and_in_the_configuration"],
 }

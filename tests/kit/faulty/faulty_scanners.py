@@ -77,6 +77,17 @@ class Restless(ToyScanner):
         return replace(super().database(), digest=f"{Restless.asked}")
 
 
+class Growing(ToyScanner):
+    """Has another version each time."""
+
+    asked = 0
+
+    @property
+    def version(self) -> str:
+        Growing.asked += 1
+        return f"{Growing.asked}"
+
+
 class _Changing(ToyScanner):
     """Says something else in the place of what is right."""
 
@@ -193,6 +204,13 @@ class Undated(_Changing):
         return replace(report, database=None)
 
 
+class Outdated(_Changing):
+    """Its reports are of another version than it tells."""
+
+    def change(self, report: Report) -> Report:
+        return replace(report, scanner_version="0")
+
+
 class Promising(ToyScanner):
     """Promises a bill of materials."""
 
@@ -290,6 +308,8 @@ FAULTS: dict[type[Scanner], list[str]] = {
     Unhelpful: ["test_a_missing_tool_is_a_config_error_that_says_how_to_get_it"],
     Baseless: ["test_without_its_database_it_says_how_to_get_one"],
     Restless: ["test_its_database_has_a_version_and_a_digest_and_keeps_them"],
+    Growing: ["test_its_version_is_always_the_same"],
+    Outdated: ["test_its_version_is_always_the_same"],
     Overlooking: [GOOD],
     Unproven: [GOOD, VOUCHES],
     Clean: [UNKNOWN, VOUCHES],

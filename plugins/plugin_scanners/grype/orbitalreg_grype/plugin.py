@@ -9,7 +9,7 @@ from pathlib import Path
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.hookspecs import hookimpl
 from orbitalreg.interfaces import Scanner, Surroundings, Target
-from orbitalreg.interfaces.tools import Named, Table, Workplace, proxies, read_json, report
+from orbitalreg.interfaces.tools import Named, Table, Workplace, read_json, report
 from orbitalreg.model import Database, Microseconds, Scan
 from orbitalreg_grype.output import read
 
@@ -23,7 +23,9 @@ COVERAGE = "coverage.json"
 
 
 class Grype(Scanner):
-    """Runs `grype sbom:`, which judges names and versions; it stays off the network unless `offline` is false."""
+    """Runs `grype sbom:`, which judges names and versions; it stays off the network, unless `offline` is false: then it
+    updates its database ahead of a scan, where that is due.
+    """
 
     name = "grype"
     vendor = "Anchore"
@@ -42,7 +44,7 @@ class Grype(Scanner):
         return self._deep
 
     def database(self) -> Database | None:
-        """None where it is not there and Grype may fetch it: it does so at the first scan."""
+        """None where it is not there and Grype may fetch it, which the first scan has it do."""
         folder = self._folder / MODEL
         try:
             imported = read_json((folder / "import.json").read_bytes(), "the import.json of grype's database")
@@ -54,8 +56,11 @@ class Grype(Scanner):
         return Database(version, imported.needed("digest"), built)
 
     def scan(self, target: Target) -> Scan:
-        self.database()
         place = Workplace(target)
+        if not self._is_offline:
+            place.update([str(self._program), "db", "update"], self._environment(update=True))
+        if self.database() is None:
+            raise ScannerFailed(f"grype could not fetch its database into {self._folder}: see whether it is let out")
         printed = place.run(self._arguments(target.bom), self._environment())
         output = read(printed, place.read(COVERAGE), Named(target.components))
         told = report(
@@ -66,12 +71,11 @@ class Grype(Scanner):
     def _arguments(self, bom: Path) -> list[str]:
         return [str(self._program), f"sbom:{bom}", "-o", "json", "-o", f"cyclonedx-json={COVERAGE}"]
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, update: bool = False) -> dict[str, str]:
         """How old a database may be is for `max_age` to say: Grype itself refuses one of six days."""
-        update = "false" if self._is_offline else "true"
-        return ({} if self._is_offline else proxies()) | {
+        return {
             "GRYPE_DB_CACHE_DIR": str(self._folder),
-            "GRYPE_DB_AUTO_UPDATE": update,
+            "GRYPE_DB_AUTO_UPDATE": "true" if update else "false",
             "GRYPE_DB_VALIDATE_AGE": "false",
             "GRYPE_CHECK_FOR_APP_UPDATE": "false",
         }

@@ -90,8 +90,8 @@ class OsvCommands(Commands):
 
     def _line(self, meta: Meta) -> str:
         age = stale(meta.built_at, self._settings.max_age, now())
-        told = [f"{meta.records} records, the newest of {_moment(meta.built_at) or 'no known date'}"]
-        told += [f"{meta.skipped} skipped that are no records"] * bool(meta.skipped)
+        told = [f"{meta.counted}, the newest of {_moment(meta.built_at) or 'no known date'}"]
+        told += [f"{meta.skipped} skipped, which are none"] * bool(meta.skipped)
         told += [f"too old: {age}"] * (age is not None)
         return "; ".join(told)
 

@@ -8,7 +8,8 @@ import zipfile
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from zlib import error as ZlibError  # noqa: N812  # an exception, whatever it is called there
+from struct import error as StructError  # noqa: N812  # an exception, whatever it is called there
+from zlib import error as ZlibError  # noqa: N812
 
 from orbitalreg.errors import ScannerFailed
 
@@ -29,8 +30,6 @@ def texts(dump: Path) -> Iterator[bytes | None]:
                 if total > TOTAL_BYTES or number > RECORDS:
                     raise ScannerFailed(f"the dump {dump} holds more than any dump of OSV: is it one?")
                 yield text
-    except zipfile.BadZipFile as error:
-        raise ScannerFailed(f"the dump {dump} is no whole zip: {error}") from error
     except OSError as error:
         raise ScannerFailed(f"the dump {dump} cannot be read: {error.strerror or error}") from error
 
@@ -53,7 +52,11 @@ def _told(found: os.stat_result) -> str:
 
 
 def _of_zip(dump: Path) -> Generator[bytes | None, None, None]:
-    with zipfile.ZipFile(dump) as archive:
+    try:
+        opened = zipfile.ZipFile(dump)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, StructError) as error:
+        raise ScannerFailed(f"the dump {dump} is no whole zip: {error}") from error
+    with opened as archive:
         for member in archive.infolist():
             if not member.filename.endswith(".json"):
                 continue
@@ -61,7 +64,7 @@ def _of_zip(dump: Path) -> Generator[bytes | None, None, None]:
                 with archive.open(member) as file:
                     text = file.read(RECORD_BYTES + 1)
                 yield text if len(text) <= RECORD_BYTES else None
-            except (zipfile.BadZipFile, ZlibError, EOFError, NotImplementedError, RuntimeError, ValueError):
+            except (zipfile.BadZipFile, ZlibError, StructError, EOFError, RuntimeError, ValueError):
                 yield None  # broken, encrypted, or packed in a way that is not known
 
 

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
+from weakref import finalize
 
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.model import Database, Microseconds, Severity, now
@@ -24,7 +25,7 @@ from orbitalreg_osv.records import Advisory, Record, Unusable, parse
 
 FORM = "1"
 """Of the file, and of what is read out of records: another one's file is built anew."""
-REMEMBERED = 2048
+REMEMBERED = 256
 """So many packages are kept ready in memory."""
 _DAY = 86_400_000_000
 _SCHEMA = """
@@ -54,29 +55,29 @@ class Meta:
     @property
     def database(self) -> Database:
         """Its digest is of what is judged by, so that a dump which was merely packed anew is the same."""
-        return Database(f"{self.records} records", self.digest, self.built_at)
+        return Database(self.counted, self.digest, self.built_at)
+
+    @property
+    def counted(self) -> str:
+        return f"{self.records} record{'s' * (self.records != 1)}"
 
 
 class Index:
-    """An index that is there. Used by one thread at a time."""
+    """An index that is there. Used by one thread at a time; closed with `close`, or when nobody has it any more."""
 
     def __init__(self, path: Path) -> None:
         """Raises `OSError` where there is none, `ScannerFailed` for a file that is none of this form."""
         with path.open("rb") as file:
             self.stamp = _stamp(os.fstat(file.fileno()))
+        address = f"{path.absolute().as_uri()}?immutable=1"
         try:
-            self._database = sqlite3.connect(
-                f"{path.absolute().as_uri()}?immutable=1", uri=True, check_same_thread=False
-            )
+            self._database = sqlite3.connect(address, uri=True, check_same_thread=False)
+            self.close = finalize(self, self._database.close)
             kept = dict(self._database.execute("SELECT key, value FROM meta"))
             self.meta = Meta(**json.loads(kept["meta"]))
         except (sqlite3.Error, KeyError, TypeError, ValueError) as error:
-            self.close()
             raise ScannerFailed(f"{path} is no index of a dump: {error}") from error
         self._packages: OrderedDict[tuple[str, str], tuple[Known, ...]] = OrderedDict()
-
-    def close(self) -> None:
-        self._database.close()
 
     def of(self, ecosystem: Ecosystem, name: str) -> tuple[Known, ...]:
         """What is known of a package, by the order of the records' ids. `name` may be in any spelling."""

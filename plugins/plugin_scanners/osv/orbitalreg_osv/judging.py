@@ -64,7 +64,9 @@ class ByDump(Judge):
         index = self._store.index()
         age = stale(index.meta.built_at, self._settings.max_age, now())
         too_old = None if age is None else f"the newest record of the dump is {age}: {self._settings.remedy}"
-        return Judged([by_index(index, one) for one in components], index.meta.database, too_old)
+        by_name = sorted(range(len(components)), key=lambda at: components[at].name)  # each package is read once
+        found = {at: by_index(index, components[at]) for at in by_name}
+        return Judged([found[at] for at in range(len(components))], index.meta.database, too_old)
 
 
 class ByServer(Judge):

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-TREE = Path(__file__).resolve().parents[4]
-SHARED = Path(os.environ.get("ORBITALREG_SHARED", TREE.parent / "shared"))
+BESIDE = os.path.normpath(f"{__file__}/../../../../../../shared")
+SHARED = Path(os.environ.get("ORBITALREG_SHARED", BESIDE))
 REAL = SHARED / "data" / "pypa-osv.zip"
 """A real dump, where it lies beside the project."""
 NO_REAL = f"needs {REAL.name} in ../shared/data, or in $ORBITALREG_SHARED/data"

@@ -188,6 +188,15 @@ def test_what_is_no_dump_is_told(make: Make, tmp_path: Path, content: bytes) -> 
         make(dump="all.zip").database()
 
 
+@pytest.mark.parametrize("at", [6, 8, 10])  # the version that is needed, the flags, the packing
+def test_a_zip_of_another_kind_is_read_or_refused(make: Make, tmp_path: Path, at: int) -> None:
+    path = dump(tmp_path / "all.zip", [record()])
+    directory = path.read_bytes().index(b"PK\x01\x02")
+    broken(path, lambda content: content.__setitem__(directory + at, 255))
+    with pytest.raises(ScannerFailed, match=r"is no whole zip|has no record"):
+        make(dump="all.zip").database()
+
+
 @given(data=st.data())
 def test_whatever_is_changed_in_a_zip_it_is_read_or_refused(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -305,7 +305,7 @@ def test_the_command_line(orbitalreg: Callable[..., Result], osv_dev: FakeOsv, t
     told = json.loads(done.stdout)
     assert (told["is_new"], told["skipped"], told["is_stale"]) == (True, 1, True)
     line = orbitalreg("osv", "status").stdout
-    assert line.startswith("50 records, the newest of 2020-02-01T00:00:00Z; 1 skipped that are no records; too old: ")
+    assert line.startswith("50 records, the newest of 2020-02-01T00:00:00Z; 1 skipped, which are none; too old: ")
 
 
 def test_the_server_that_is_asked_is_told(orbitalreg: Callable[..., Result], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.hookspecs import hookimpl
 from orbitalreg.interfaces import Scanner, Surroundings, Target
-from orbitalreg.interfaces.tools import Named, Table, Workplace, proxies, read_json, report
+from orbitalreg.interfaces.tools import Named, Table, Workplace, read_json, report
 from orbitalreg.model import Database, Scan
 from orbitalreg_trivy.output import read
 
@@ -20,7 +20,9 @@ WITHOUT_DATABASE = (
 
 
 class Trivy(Scanner):
-    """Runs `trivy sbom`, which judges names and versions; it stays off the network unless `offline` is false."""
+    """Runs `trivy sbom`, which judges names and versions; it stays off the network, unless `offline` is false: then it
+    updates its database ahead of a scan, where that is due.
+    """
 
     name = "trivy"
     vendor = "Aqua Security"
@@ -39,7 +41,7 @@ class Trivy(Scanner):
         return self._deep
 
     def database(self) -> Database | None:
-        """None where it is not there and Trivy may fetch it: it does so at the first scan."""
+        """None where it is not there and Trivy may fetch it, which the first scan has it do."""
         folder = self._cache / "db"
         try:
             size = (folder / "trivy.db").stat().st_size
@@ -53,8 +55,12 @@ class Trivy(Scanner):
         return Database(f"{version} of {built[:19]}", f"sha256:{digest}", metadata.instant("UpdatedAt"))
 
     def scan(self, target: Target) -> Scan:
-        self.database()
-        printed = Workplace(target).run(self._arguments(target.bom), {} if self._is_offline else proxies())
+        place = Workplace(target)
+        if not self._is_offline:
+            place.update([str(self._program), "image", "--download-db-only", *self._everywhere])
+        if self.database() is None:
+            raise ScannerFailed(f"trivy could not fetch its database into {self._cache}: see whether it is let out")
+        printed = place.run(self._arguments(target.bom))
         output = read(printed, Named(target.components))
         told = report(
             self.name, output.version, target.component, output.seen, output.findings, self.database(), self._max_age
@@ -62,11 +68,14 @@ class Trivy(Scanner):
         return Scan(told, printed)
 
     def _arguments(self, bom: Path) -> list[str]:
-        offline = ["--skip-db-update", "--skip-java-db-update", "--offline-scan"] if self._is_offline else []
         return [
-            str(self._program), "sbom", "--cache-dir", str(self._cache), "--skip-version-check", "--disable-telemetry",
-            *offline, "--scanners", "vuln", "--list-all-pkgs", "--quiet", "--format", "json", str(bom),
+            str(self._program), "sbom", *self._everywhere, "--skip-db-update", "--skip-java-db-update",
+            "--offline-scan", "--scanners", "vuln", "--list-all-pkgs", "--format", "json", str(bom),
         ]  # fmt: skip
+
+    @property
+    def _everywhere(self) -> list[str]:
+        return ["--cache-dir", str(self._cache), "--skip-version-check", "--disable-telemetry", "--quiet"]
 
 
 @hookimpl
