@@ -49,7 +49,7 @@ class Probe(Scanner):
         return Database("db " + told, told, 5) if told != "none" else None
 
     def judge(self, components):
-        if self.options["judges"] == "hang":
+        if self.options["judges"] in ("hang", *(f"until {component.version}" for component in components)):
             time.sleep(1000)
         if self.options["judges"] == "few":
             return []

@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -227,6 +228,18 @@ def proxies() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.lower() in _PROXIES}
 
 
+def is_stale(database: Database, max_age: int) -> bool:
+    """Whether it is older than `max_age` seconds, or does not say how old it is."""
+    return database.built_at is None or now() - database.built_at > max_age * 1_000_000
+
+
+def dated(database: Database, max_age: int) -> Database:
+    """The database, with another digest from the moment on at which it is too old: files are looked at anew then, since
+    what was `ok` until then is `db_stale`.
+    """
+    return replace(database, digest=f"{database.digest} stale") if is_stale(database, max_age) else database
+
+
 def report(
     scanner: str,
     version: str,
@@ -242,7 +255,7 @@ def report(
     status, reason = ReportStatus.OK, None
     if component.purl not in seen:
         status, reason = ReportStatus.NOT_SCANNED, f"{scanner} did not recognise {component.name} {component.version}"
-    elif database is not None and (database.built_at is None or now() - database.built_at > max_age * 1_000_000):
+    elif database is not None and is_stale(database, max_age):
         status, reason = ReportStatus.DB_STALE, f"the database of {scanner} {_age(database)}; max_age is {max_age} s"
     once: dict[tuple[str, ...], Finding] = {}
     for finding in findings:

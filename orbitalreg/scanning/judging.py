@@ -1,7 +1,8 @@
 """What scanners say of versions that were never here, by their names alone: before the first byte of one leaves."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from orbitalreg import jobs
@@ -17,6 +18,9 @@ from orbitalreg.scanning.wire import Answer, Request
 
 SECONDS = 5.0
 """So long somebody waits for a page at most, for each scanner that judges names."""
+AT_ONCE = 25
+"""So many versions are one question: a report may hold hundreds of findings, and the answer to a question is bounded.
+"""
 AGAIN_SECONDS = 60
 """So long a failure stands before it is tried again."""
 
@@ -67,17 +71,31 @@ class NameJudge:
         return all(report.status is not ReportStatus.ERROR for report in told)
 
     def _told(self, scanner: Enabled, components: Sequence[Component]) -> list[Report]:
+        """In the components' order; what was answered before a failure counts."""
         turn = self._turns[scanner.name]
+        told: list[Report] = []
         try:
             if not turn.acquire(timeout=SECONDS):
                 raise ScannerFailed("others are being judged, which takes long")
             try:
-                answer = scanner.children.ask(Request("judge", tuple(components)), SECONDS)
+                for some in _asked(scanner, components):
+                    told += some
             finally:
                 turn.release()
-            return _reports(scanner.name, answer, components)
         except ScannerFailed as error:
-            return [failed(scanner.name, str(error)) for _ in components]
+            told += [failed(scanner.name, str(error)) for _ in components[len(told) :]]
+        return told
+
+
+def _asked(scanner: Enabled, components: Sequence[Component]) -> Iterator[list[Report]]:
+    """`AT_ONCE` by `AT_ONCE`. Those after the first have `SECONDS` together. Raises `ScannerFailed`."""
+    left = SECONDS
+    for start in range(0, len(components), AT_ONCE):
+        some = components[start : start + AT_ONCE]
+        began = time.monotonic()
+        yield _reports(scanner.name, scanner.children.ask(Request("judge", tuple(some)), left), some)
+        if start:  # the first may have waited for a child to start
+            left = max(left - (time.monotonic() - began), 0.001)
 
 
 def _components(adapter: FormatAdapter, package: str, versions: Iterable[str]) -> Iterable[tuple[str, Component]]:

@@ -9,7 +9,7 @@ from scanner_plugin import SOURCE, waiting, watch, work
 
 from orbitalreg.catalog import reports
 from orbitalreg.model import Database, Report, ReportStatus, now
-from orbitalreg.scanning import judging
+from orbitalreg.scanning import children, judging
 from orbitalreg.scanning.queue import WATCH
 
 
@@ -83,6 +83,28 @@ def watches(site: Any) -> list[tuple[int, bool]]:
     """When each is due, and whether it waits until then."""
     rows = site.registry.catalog.read().execute("SELECT due_at FROM job WHERE kind = ?", (WATCH,)).fetchall()
     return [(due, due > now()) for (due,) in rows]
+
+
+def test_a_package_of_many_versions_is_asked_about_in_parts(judged: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = judged('judges = "yes"')
+    monkeypatch.setattr(children, "MAX_ANSWER", 6000)
+    versions = [str(n) for n in range(100)]
+    site.registry.scanning.judge.ensure("toy", "ball", versions)
+    assert {version: status for version, (status, _, _) in listed(site).items()} == dict.fromkeys(
+        versions, ReportStatus.OK
+    )
+
+
+def test_what_was_answered_before_a_failure_counts(judged: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "AT_ONCE", 1)
+    monkeypatch.setattr(judging, "SECONDS", 1.0)
+    site = judged('judges = "until 7"')
+    site.registry.scanning.judge.ensure("toy", "ball", ["6", "7", "8"])
+    assert listed(site) == {
+        "6": (ReportStatus.OK, 1, "one"),
+        "7": (ReportStatus.ERROR, 0, ""),
+        "8": (ReportStatus.ERROR, 0, ""),
+    }
 
 
 def test_a_scanner_that_fails_frees_nothing_that_it_found(judged: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.hookspecs import hookimpl
 from orbitalreg.interfaces import Scanner, Surroundings, Target
-from orbitalreg.interfaces.tools import Named, Table, Workplace, read_json, report
+from orbitalreg.interfaces.tools import Named, Table, Workplace, dated, read_json, report
 from orbitalreg.model import Database, Microseconds, Scan
 from orbitalreg_grype.output import read
 
@@ -53,7 +53,7 @@ class Grype(Scanner):
             if not self._is_offline:
                 return None
             raise ScannerFailed(WITHOUT_DATABASE.format(folder=self._folder)) from error
-        return Database(version, imported.needed("digest"), built)
+        return dated(Database(version, imported.needed("digest"), built), self._max_age)
 
     def scan(self, target: Target) -> Scan:
         place = Workplace(target)

@@ -260,3 +260,14 @@ def test_what_grype_says_last_is_told(tmp_path: Path, recorded: Any, installed: 
     )
     with pytest.raises(ScannerFailed, match="grype ended with 1: FATAL"):
         made(tmp_path, installed(tmp_path)).scan(target)
+
+
+def test_a_database_that_becomes_too_old_is_another_one(tmp_path: Path, installed: Install) -> None:
+    """So that what was looked at before is looked at anew, and is `ok` no more."""
+    options = installed(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "database" / "6" / "vulnerability.db")) as database, database:
+        database.execute("UPDATE db_metadata SET build_timestamp = '2024-10-10 06:00:00+00:00'")
+    fresh = made(tmp_path, {**options, "max_age": "9999d"}).database()
+    stale = made(tmp_path, {**options, "max_age": "1s"}).database()
+    assert fresh is not None and stale is not None and stale.digest != fresh.digest
+    assert (stale.version, stale.built_at) == (fresh.version, fresh.built_at)

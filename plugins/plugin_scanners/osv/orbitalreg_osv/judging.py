@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from orbitalreg.interfaces.tools import dated
 from orbitalreg.model import Component, Database, Finding, Microseconds, Severity, now
 from orbitalreg_osv import ecosystems, matching
 from orbitalreg_osv.ecosystems import Ecosystem
@@ -58,7 +59,7 @@ class ByDump(Judge):
         self._settings = settings
 
     def database(self) -> Database:
-        return self._store.index().meta.database
+        return dated(self._store.index().meta.database, self._settings.max_age)
 
     def judged(self, components: Sequence[Component]) -> Judged:
         index = self._store.index()
@@ -66,7 +67,8 @@ class ByDump(Judge):
         too_old = None if age is None else f"the newest record of the dump is {age}: {self._settings.remedy}"
         by_name = sorted(range(len(components)), key=lambda at: components[at].name)  # each package is read once
         found = {at: by_index(index, components[at]) for at in by_name}
-        return Judged([found[at] for at in range(len(components))], index.meta.database, too_old)
+        database = dated(index.meta.database, self._settings.max_age)
+        return Judged([found[at] for at in range(len(components))], database, too_old)
 
 
 class ByServer(Judge):

@@ -128,6 +128,16 @@ def test_an_old_dump_is_stale_and_its_findings_count(make: Make, tmp_path: Path,
     assert report.reason is not None and "put OSV's all.zip there" in report.reason
 
 
+def test_a_dump_that_becomes_too_old_is_another_database(make: Make, tmp_path: Path) -> None:
+    """So that what was looked at before is looked at anew, and is `ok` no more."""
+    dump(tmp_path / "all.zip", [record(modified="2020-01-01T00:00:00Z")])
+    stale, fresh = make(dump="all.zip"), make(dump="all.zip", max_age="5000w")
+    assert stale.database().digest != fresh.database().digest
+    for osv in (stale, fresh):
+        (report,) = osv.judge([component()])
+        assert report.database == osv.database()
+
+
 # Hostile dumps
 
 
@@ -243,7 +253,7 @@ def test_a_folder_is_a_dump_too_with_the_same_digest_as_its_zip(make: Make, tmp_
     assert ids(osv) == ["PYSEC-2020-1", "PYSEC-2020-2"]
     of_folder = osv.database()
     dump(tmp_path / "all.zip", reversed(records))
-    assert make(dump="all.zip").database() == of_folder
+    assert make(dump="all.zip", max_age="5000w").database() == of_folder
 
 
 @pytest.mark.usefixtures("always_look")
@@ -293,7 +303,7 @@ def test_a_bad_dump_leaves_the_former_one(over: Over, tmp_path: Path, caplog: py
 def test_a_second_process_builds_nothing(over: Over, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     database = over([record()]).database()
     monkeypatch.setattr(store, "build", lambda *_: pytest.fail("built again"))
-    assert make(dump="all.zip").database() == database
+    assert make(dump="all.zip", max_age="5000w").database() == database
 
 
 def test_an_index_of_another_dump_or_form_is_not_used(
@@ -301,10 +311,10 @@ def test_an_index_of_another_dump_or_form_is_not_used(
 ) -> None:
     first = over([record()]).database()
     dump(tmp_path / "other.zip", [record("PYSEC-2020-2")])
-    assert make(dump="other.zip").database().digest != first.digest
+    assert make(dump="other.zip", max_age="5000w").database().digest != first.digest
     monkeypatch.setattr(store, "FORM", "0")
     monkeypatch.setattr(index, "FORM", "0")
-    assert make(dump="other.zip").database().digest != first.digest
+    assert make(dump="other.zip", max_age="5000w").database().digest != first.digest
     (tmp_path / "own" / "index.sqlite").write_bytes(b"no index")
     assert ids(make(dump="other.zip")) == ["PYSEC-2020-2"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.hookspecs import hookimpl
 from orbitalreg.interfaces import Scanner, Surroundings, Target
-from orbitalreg.interfaces.tools import Named, Table, Workplace, read_json, report
+from orbitalreg.interfaces.tools import Named, Table, Workplace, dated, read_json, report
 from orbitalreg.model import Database, Scan
 from orbitalreg_trivy.output import read
 
@@ -52,7 +52,8 @@ class Trivy(Scanner):
             raise ScannerFailed(WITHOUT_DATABASE.format(folder=self._cache)) from error
         version, built = metadata.number("Version"), metadata.needed("UpdatedAt")
         digest = hashlib.sha256(json.dumps([version, built, size]).encode()).hexdigest()
-        return Database(f"{version} of {built[:19]}", f"sha256:{digest}", metadata.instant("UpdatedAt"))
+        found = Database(f"{version} of {built[:19]}", f"sha256:{digest}", metadata.instant("UpdatedAt"))
+        return dated(found, self._max_age)
 
     def scan(self, target: Target) -> Scan:
         place = Workplace(target)

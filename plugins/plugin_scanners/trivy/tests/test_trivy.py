@@ -229,3 +229,14 @@ def test_what_trivy_says_last_is_told(tmp_path: Path, recorded: Any, installed: 
     )
     with pytest.raises(ScannerFailed, match="trivy ended with 1: FATAL"):
         made(tmp_path, installed(tmp_path)).scan(target)
+
+
+def test_a_database_that_becomes_too_old_is_another_one(tmp_path: Path, installed: Install) -> None:
+    """So that what was looked at before is looked at anew, and is `ok` no more."""
+    options = installed(tmp_path)
+    metadata = tmp_path / "cache" / "db" / "metadata.json"
+    metadata.write_text('{"Version": 2, "UpdatedAt": "2024-10-10T06:00:00Z"}')
+    fresh = made(tmp_path, {**options, "max_age": "9999d"}).database()
+    stale = made(tmp_path, {**options, "max_age": "1s"}).database()
+    assert fresh is not None and stale is not None and stale.digest != fresh.digest
+    assert (stale.version, stale.built_at) == (fresh.version, fresh.built_at)
