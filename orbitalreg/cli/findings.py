@@ -140,12 +140,13 @@ def print_table(address: Address, versions: Iterable[VersionFindings], tally: Ta
         print_rows(rows, False, "")
         click.echo()
     elif not tally.files:
-        return click.echo(f"{address} has no such file", err=True)
+        return click.echo(f"{address} has no file yet", err=True)
     counts = Counter(one.severity for *_, one in found)
     told = ", ".join(f"{counts[severity_name(one)]} {one}" for one in reversed(Severity) if counts[severity_name(one)])
     click.echo(f"{_count(len(rows), 'finding')} in {_count(tally.files, 'file')}" + (f": {told}" if told else ""))
     if tally.outdated:
-        click.echo(f"{_count(tally.outdated, 'file')} scanned with too old a database: its silence proves nothing")
+        told = f"{_count(tally.outdated, 'file')} scanned with too old a database"
+        click.echo(f"{told}: that it finds no more proves nothing; orbitalreg doctor says how to renew it")
     if tally.missing:
         click.echo(f"{_count(tally.missing, 'file')} not scanned by any scanner")
         for reason, count in sorted(tally.why.items()):

@@ -48,7 +48,8 @@ def test_the_table_has_the_worst_first_and_says_what_it_is_worth(run: Callable[.
         "unknown CVE-3 kite 1 osv",
         "",
         "3 findings in 5 files: 1 malicious, 1 high, 1 unknown",
-        "1 file scanned with too old a database: its silence proves nothing",
+        "1 file scanned with too old a database: that it finds no more proves nothing; "
+        "orbitalreg doctor says how to renew it",
         "2 files not scanned by any scanner",
         "1: grype not_scanned (it did not recognise the file)",
         "1: no scanner has a report",
@@ -68,7 +69,7 @@ def test_nothing_found_is_never_told_as_clean_where_nothing_was_scanned(run: Cal
 
 def test_a_repository_without_a_file_has_none_to_speak_of(run: Callable[..., Any]) -> None:
     done = run("findings", "acme/again")
-    assert (done.stdout, done.stderr) == ("", "acme/again has no such file\n")
+    assert (done.stdout, done.stderr) == ("", "acme/again has no file yet\n")
 
 
 @pytest.mark.parametrize(
