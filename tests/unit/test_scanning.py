@@ -80,6 +80,21 @@ def test_a_file_is_scanned_and_the_report_kept_with_all_that_came_of_it(probed: 
     assert site.staged() == []
 
 
+def test_a_file_and_its_job_are_there_together_or_not_at_all(probed: Any) -> None:
+    site = probed()
+    with site.registry.catalog.write() as db:
+        db.execute(
+            "CREATE TRIGGER no_scan BEFORE INSERT ON job WHEN NEW.kind = 'scan.probe'"
+            " BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    assert site.put("ball@1.toy", b"bad").status_code >= 500
+    assert (site.count("file"), site.count("blob")) == (0, 0)
+    with site.registry.catalog.write() as db:
+        db.execute("DROP TRIGGER no_scan")
+    file_id = put(site, "bad")
+    assert waiting(site) == [(file_id, 0, None)]
+
+
 def test_without_scanners_there_is_no_job(site: Any) -> None:
     site.put("ball@1.toy")
     assert not any(kind.startswith("scan") for kind in site.registry.handlers)
