@@ -7,7 +7,7 @@ import click
 
 from orbitalreg import config, machine, surroundings
 from orbitalreg import plugins as plugin_registry
-from orbitalreg.assembly import check_plugins, conflicts, detached, read_settings
+from orbitalreg.assembly import check_plugins, conflicts, detached, lookouts, read_settings
 from orbitalreg.catalog import FILENAME, Catalog, jobs, reports
 from orbitalreg.cli.common import config_option, json_option, moment, print_json, print_rows
 from orbitalreg.cli.template import starting_file
@@ -49,7 +49,8 @@ def init(folder: Path, config_file: Path | None, as_json: bool) -> None:
 def check(config_file: str | None, as_json: bool) -> None:
     """Say whether the configuration can be served; the data is looked at and not changed."""
     settings = read_settings(config_file)
-    remotes = remote_bases(settings, check_plugins(settings).formats)
+    enabled_plugins = check_plugins(settings)
+    remotes = remote_bases(settings, enabled_plugins.formats)
     left: list[str] = []
     if (settings.data.path / FILENAME).exists():
         catalog = Catalog(settings.data.path, look_only=True)
@@ -57,7 +58,7 @@ def check(config_file: str | None, as_json: bool) -> None:
         if problems := conflicts(catalog, settings):
             raise ConfigError(problems)
         left = [str(row.address) for row in detached(catalog, settings)]
-    warnings = settings.warnings()
+    warnings = settings.warnings(is_scanned=bool(lookouts(enabled_plugins)))
     if as_json:
         upstreams = {str(address): base for address, base in remotes.items()}
         return print_json({"ok": True, "detached": left, "warnings": warnings, "upstreams": upstreams})
