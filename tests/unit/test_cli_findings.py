@@ -110,7 +110,9 @@ def test_a_gate_that_is_not_met_exits_0(words: tuple[str, ...], run: Callable[..
 def test_what_is_below_a_severity_is_not_shown(run: Callable[..., Any]) -> None:
     shown = run("findings", "acme/toys", "--severity", "high").stdout
     assert "MAL-1" in shown and "CVE-2020-1" in shown and "CVE-3" not in shown
-    assert "2 findings in 5 files: 1 malicious, 1 high" in shown
+    assert "2 findings in 5 files: 1 malicious, 1 high; what is less than high is not shown\n" in shown
+    nothing = run("findings", "acme/toys/ball", "--severity", "critical").stdout
+    assert nothing.startswith("no findings in 2 files; what is less than critical is not shown\n")
 
 
 def test_json_is_one_object_with_what_was_not_scanned(run: Callable[..., Any]) -> None:
