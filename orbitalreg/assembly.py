@@ -142,7 +142,7 @@ def assemble(settings: Settings) -> Registry:
         configured = _reconcile(db, settings)
     scanning = Scanning(settings, plugins, surroundings.scanners(settings, plugins), catalog, store)
     judges = [name for name, scanner in scanning.scanners.items() if scanner.judges_names]
-    evidence = (KnownReports(catalog, scanning.judge, judges), _lookouts(plugins))
+    evidence = (KnownReports(catalog, scanning.judge, judges), lookouts(plugins))
     sources = make_sources(settings, plugins.formats, configured, catalog, store, scanning.queue, *evidence)
     exchangers = surroundings.exchangers(settings, plugins)
     rights = Rights.of_settings(settings, exchangers)
@@ -165,7 +165,7 @@ def assemble(settings: Settings) -> Registry:
     )
 
 
-def _lookouts(plugins: Plugins) -> list[str]:
+def lookouts(plugins: Plugins) -> list[str]:
     """The scanners without whose word a file counts as unscanned."""
     wanted = {Capability.VULNERABILITY, Capability.MALWARE}
     return [name for name, brought in plugins.scanners.items() if brought.cls.capabilities & wanted]

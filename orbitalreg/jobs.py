@@ -177,10 +177,11 @@ class Worker:
     def _turn(self) -> float:
         """Begin whatever can be begun. Seconds until there may be more."""
         while not self._stopping.is_set():
+            is_idle = not self._running  # first: the kind of what ends meanwhile is not among those looked for
             kinds = self._free_kinds()
             due = jobs.next_at(self._catalog.read(), kinds) if kinds else None
             if due is None or due > now():
-                if not self._running:
+                if is_idle:
                     self._idle.set()
                 return POLL_SECONDS if due is None else min(POLL_SECONDS, max(0.001, (due - now()) / _SECOND))
             self._begin_one(kinds)

@@ -29,6 +29,7 @@ class Tally:
     """What went by: how much was scanned, and what was as bad as a build may not have it."""
 
     limit: Severity | None
+    shown: Severity = Severity.UNKNOWN
     files: int = 0
     scanned: int = 0
     outdated: int = 0
@@ -93,7 +94,7 @@ def findings(
     shown, limit = Severity.parse(severity), Severity.parse(fail_on) if fail_on else None
     form = "json" if as_json else form or "table"
     asked = min(shown, limit) if limit is not None else shown
-    tally = Tally(limit)
+    tally = Tally(limit, shown)
     with backend(config_file, server) as registry:
         told = registry.findings(named.address, named.package, named.version, severity_name(asked))
         counted = tally.counted(_with_progress(told, form))
@@ -140,12 +141,15 @@ def print_table(address: Address, versions: Iterable[VersionFindings], tally: Ta
         print_rows(rows, False, "")
         click.echo()
     elif not tally.files:
-        return click.echo(f"{address} has no such file", err=True)
+        return click.echo(f"{address} has no file yet", err=True)
     counts = Counter(one.severity for *_, one in found)
     told = ", ".join(f"{counts[severity_name(one)]} {one}" for one in reversed(Severity) if counts[severity_name(one)])
-    click.echo(f"{_count(len(rows), 'finding')} in {_count(tally.files, 'file')}" + (f": {told}" if told else ""))
+    left_out = "" if tally.shown is Severity.UNKNOWN else f"; what is less than {tally.shown} is not shown"
+    summed = f"{_count(len(rows), 'finding')} in {_count(tally.files, 'file')}" + (f": {told}" if told else "")
+    click.echo(summed + left_out)
     if tally.outdated:
-        click.echo(f"{_count(tally.outdated, 'file')} scanned with too old a database: its silence proves nothing")
+        told = f"{_count(tally.outdated, 'file')} scanned with too old a database"
+        click.echo(f"{told}: that it finds no more proves nothing; orbitalreg doctor says how to renew it")
     if tally.missing:
         click.echo(f"{_count(tally.missing, 'file')} not scanned by any scanner")
         for reason, count in sorted(tally.why.items()):

@@ -38,6 +38,9 @@ def scan(what: str, wanted: Sequence[str], wait: bool, config_file: str | None, 
     with opened(config_file) as registry:
         names = _scanners(registry, wanted)
         files = _files(registry, named)
+        faults: list[str] = []
+        if wait:
+            names, faults = _ready(registry, names)
         _enqueue(registry, names, files)
         if not wait:
             if as_json:
@@ -52,7 +55,9 @@ def scan(what: str, wanted: Sequence[str], wait: bool, config_file: str | None, 
     else:
         print_rows(_summary(rows), False, f"{what} has no file yet")
     if failed := sum(row["status"] == ReportStatus.ERROR for row in rows):
-        raise ScannerFailed(f"{failed} of {len(rows)} scans failed; orbitalreg doctor may say why")
+        faults.append(f"{failed} of {len(rows)} scans failed; orbitalreg doctor may say why")
+    if faults:
+        raise ScannerFailed("; ".join(faults))
 
 
 def _parsed(what: str) -> Named:
@@ -68,6 +73,23 @@ def _scanners(registry: Registry, wanted: Sequence[str]) -> list[str]:
         if name not in known:
             raise InvalidName(f"there is no scanner {name!r}; enabled are: {', '.join(known)}")
     return [name for name in known if not wanted or name in wanted]
+
+
+def _ready(registry: Registry, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Those that can scan now, and what the others say: nobody waits for a scanner that has no database.
+
+    Raises `ScannerFailed` where none can.
+    """
+    ready, faults = [], []
+    for name in names:
+        try:
+            registry.scanning.scanners[name].state()
+            ready.append(name)
+        except ScannerFailed as error:
+            faults.append(f"scanner {name} cannot scan: {error}")
+    if not ready:
+        raise ScannerFailed("; ".join(faults))
+    return ready, faults
 
 
 def _files(registry: Registry, named: Named) -> list[tuple[str, str]]:

@@ -129,7 +129,8 @@ class _Running:
 
 
 def _warn(registry: Registry) -> None:
-    for warning in registry.settings.warnings():
+    scanning = registry.scanning
+    for warning in registry.settings.warnings(is_scanned=bool(scanning.scanners.keys() - scanning.blind)):
         logger.warning("%s", warning)
 
 

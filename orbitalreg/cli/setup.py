@@ -7,8 +7,8 @@ import click
 
 from orbitalreg import config, machine, surroundings
 from orbitalreg import plugins as plugin_registry
-from orbitalreg.assembly import check_plugins, conflicts, detached, read_settings
-from orbitalreg.catalog import FILENAME, Catalog, jobs
+from orbitalreg.assembly import check_plugins, conflicts, detached, lookouts, read_settings
+from orbitalreg.catalog import FILENAME, Catalog, jobs, reports
 from orbitalreg.cli.common import config_option, json_option, moment, print_json, print_rows
 from orbitalreg.cli.template import starting_file
 from orbitalreg.config import Settings
@@ -49,7 +49,8 @@ def init(folder: Path, config_file: Path | None, as_json: bool) -> None:
 def check(config_file: str | None, as_json: bool) -> None:
     """Say whether the configuration can be served; the data is looked at and not changed."""
     settings = read_settings(config_file)
-    remotes = remote_bases(settings, check_plugins(settings).formats)
+    enabled_plugins = check_plugins(settings)
+    remotes = remote_bases(settings, enabled_plugins.formats)
     left: list[str] = []
     if (settings.data.path / FILENAME).exists():
         catalog = Catalog(settings.data.path, look_only=True)
@@ -57,7 +58,7 @@ def check(config_file: str | None, as_json: bool) -> None:
         if problems := conflicts(catalog, settings):
             raise ConfigError(problems)
         left = [str(row.address) for row in detached(catalog, settings)]
-    warnings = settings.warnings()
+    warnings = settings.warnings(is_scanned=bool(lookouts(enabled_plugins)))
     if as_json:
         upstreams = {str(address): base for address, base in remotes.items()}
         return print_json({"ok": True, "detached": left, "warnings": warnings, "upstreams": upstreams})
@@ -79,9 +80,10 @@ def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
     """Look at SQLite, disk, permissions, clock, scanners, and jobs given up. Exit 1 where something must be mended."""
     settings = read_settings(config_file)
     found = machine.examine(settings.data.path)
-    if (settings.data.path / FILENAME).exists():
-        found += _jobs(Catalog(settings.data.path, look_only=True))
-    found += _scanners(settings)
+    catalog = _catalog(settings)
+    if catalog is not None:
+        found += _jobs(catalog)
+    found += _scanners(settings, catalog)
     if upstreams:
         found += [
             machine.Finding(f"upstream of {address}", machine.WARNING if fault else machine.GOOD, fault or base)
@@ -96,10 +98,16 @@ def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
+def _catalog(settings: Settings) -> Catalog | None:
+    """None where there is none, or one that this version has not opened yet."""
+    if not (settings.data.path / FILENAME).exists():
+        return None
+    catalog = Catalog(settings.data.path, look_only=True)
+    return catalog if catalog.is_current() else None
+
+
 def _jobs(catalog: Catalog) -> list[machine.Finding]:
-    """What was given up of the work beside requests; nothing of a catalog that this version has not opened yet."""
-    if not catalog.is_current():
-        return []
+    """What was given up of the work beside requests."""
     given_up = jobs.given_up(catalog.read())
     if not given_up:
         return [machine.Finding("jobs", machine.GOOD, "none was given up")]
@@ -113,7 +121,7 @@ def _jobs(catalog: Catalog) -> list[machine.Finding]:
     ]
 
 
-def _scanners(settings: Settings) -> list[machine.Finding]:
+def _scanners(settings: Settings, catalog: Catalog | None) -> list[machine.Finding]:
     """What each enabled scanner judges by; nothing where no plugin has settings."""
     if not settings.plugins:
         return []
@@ -121,13 +129,13 @@ def _scanners(settings: Settings) -> list[machine.Finding]:
     with tempfile.TemporaryDirectory() as folder:
         scanners = enabled(settings, plugins, surroundings.scanners(settings, plugins), Path(folder)).values()
         try:
-            return [_scanner(scanner) for scanner in scanners]
+            return [_scanner(scanner, catalog) for scanner in scanners]
         finally:
             for scanner in scanners:
                 scanner.children.close()
 
 
-def _scanner(scanner: Enabled) -> machine.Finding:
+def _scanner(scanner: Enabled, catalog: Catalog | None) -> machine.Finding:
     subject = f"scanner {scanner.name}"
     try:
         state = scanner.state()
@@ -140,6 +148,11 @@ def _scanner(scanner: Enabled) -> machine.Finding:
     if state.database.built_at is not None:
         days = (now() - state.database.built_at) / 86_400_000_000
         says += f" of {moment(state.database.built_at)}, {days:.1f} days old"
+    stale = reports.last_stale(catalog.read(), scanner.name, state.database.digest) if catalog else None
+    if stale is not None:
+        return machine.Finding(
+            subject, machine.WARNING, f"{says}; too old to prove anything: {stale.reason or 'renew it'}"
+        )
     return machine.Finding(subject, machine.GOOD, says)
 
 

@@ -112,6 +112,11 @@ class PolicySettings(Table):
     def is_for(self, address: Address) -> bool:
         return address in self.repositories or address.project in self.projects
 
+    @property
+    def needs_scanners(self) -> bool:
+        """Whether it asks for what scanners alone tell; of licenses alone, with the other defaults, it does not."""
+        return self.severity is not None or self.unscanned is Judgement.BLOCK or not self.licenses_denied
+
     def policy(self, normalize: Callable[[str], str]) -> Policy:
         """As it is judged by; `normalize` is the adapter's. A name that it refuses is none, and matches no package."""
         return Policy(

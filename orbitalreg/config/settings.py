@@ -83,9 +83,14 @@ class Settings(Table):
             for name, repository in settings.repositories.items():
                 yield Address(project, name), repository
 
-    def warnings(self) -> list[str]:
-        """What is allowed and should be known: one line for each, with the key's path."""
+    def warnings(self, is_scanned: bool = True) -> list[str]:
+        """What is allowed and should be known: one line for each, with the key's path.
+
+        `is_scanned` says whether a scanner for vulnerabilities or malware is enabled.
+        """
         told = list(self._idle_grants())
+        if not is_scanned:
+            told += self._blind_policies()
         for address, repository in self.repositories():
             path = repository_path(address)
             if not repository.guard:
@@ -98,6 +103,14 @@ class Settings(Table):
             if webhook.url.startswith("http://"):
                 told.append(f"webhooks.{number}.url: is without TLS; who listens on the way reads what is sent")
         return told
+
+    def _blind_policies(self) -> Iterator[str]:
+        for number, policy in enumerate(self.policies):
+            if policy.needs_scanners:
+                yield (
+                    f"policies.{number}: no scanner for vulnerabilities or malware is enabled for it to judge by; "
+                    "enable one by its table, [plugins.NAME]"
+                )
 
     def _idle_grants(self) -> Iterator[str]:
         for number, table in enumerate(self.grants):

@@ -75,7 +75,8 @@ class Looker:
         self._folder = folder
         self._inspector = Inspector(seconds=STAGE_SECONDS)
         self._lock = threading.Lock()
-        self._staged_last: dict[tuple[str, bool], Staged] = {}
+        self._staged_last: dict[tuple[str, bool], tuple[Staged, set[str]]] = {}
+        """With the scanners that had it."""
         self.on_report: Callable[[Report], None] = lambda report: None
 
     def close(self) -> None:
@@ -118,26 +119,32 @@ class Looker:
 
     def _staged(self, scanner: Enabled, row: FileRow, scratch: Path) -> Staged:
         """Laid out in `target`. Raises `UploadRefused`, `StorageFailed`."""
-        key = row.id, scanner.deep
-        with self._lock:
-            staged = self._staged_last.get(key)
+        staged = self._remembered(scanner, row.id)
         if staged is None:
             adapter = self._formats[row.format]
             with ExitStack() as stack:
                 path = _local(stack, self._opened(row), scratch / "file")
                 staged = self._inspector.stage(adapter, path, row.filename, scanner.deep)
             (scratch / "file").unlink(missing_ok=True)
-            self._keep_staged(key, staged)
+            self._remember(scanner, row.id, staged)
         if not staged.components:
             raise UploadRefused(f"{row.filename}: nothing in it can be scanned")
         lay_out(scratch / "target", staged)
         return staged
 
-    def _keep_staged(self, key: tuple[str, bool], staged: Staged) -> None:
-        """For the other scanners, which look at the same file about now."""
+    def _remembered(self, scanner: Enabled, file_id: str) -> Staged | None:
+        """What was staged of the file for another scanner just now; once for each, so that nothing is kept for long."""
+        with self._lock:
+            staged, served = self._staged_last.get((file_id, scanner.deep), (None, set()))
+            if scanner.name in served:
+                return None
+            served.add(scanner.name)
+            return staged
+
+    def _remember(self, scanner: Enabled, file_id: str, staged: Staged) -> None:
         if sum(map(len, staged.documents.values())) <= KEPT_BYTES:
             with self._lock:
-                self._staged_last[key] = staged
+                self._staged_last[file_id, scanner.deep] = staged, {scanner.name}
                 if len(self._staged_last) > KEPT:
                     del self._staged_last[next(iter(self._staged_last))]
 

@@ -14,7 +14,7 @@ from orbitalreg.config import Settings
 from orbitalreg.errors import PluginError, ScannerFailed, StorageFailed
 from orbitalreg.interfaces import BlobStore, Capability, Scanner
 from orbitalreg.jobs import BrokenOff, Handler, Task
-from orbitalreg.model import Report
+from orbitalreg.model import Report, now
 from orbitalreg.plugins import Plugins
 from orbitalreg.scanning import scratch
 from orbitalreg.scanning.children import Children, Exceeded, Limits, Stopped
@@ -34,6 +34,9 @@ DAYS = 30
 """Whose downloads say what is looked at first."""
 
 FAULTS = frozenset({Capability.VULNERABILITY, Capability.MALWARE})
+
+PATIENCE_SECONDS = 30
+"""For so long new files wait while others are coming in."""
 
 IDLE_SECONDS = 60.0
 JUDGES_IDLE_SECONDS = 900.0
@@ -103,6 +106,7 @@ class Scanning:
 
     def _scan(self, scanner: Enabled, task: Task) -> None:
         try:
+            self._let_uploads_go_first(task)
             if task.attempt > LAST_ATTEMPT:
                 text = f"it could not be scanned in {LAST_ATTEMPT} attempts; the log says more"
                 return self._looker.fail(scanner, task.subject, text, task.stopping)
@@ -114,6 +118,13 @@ class Scanning:
                 self._looker.fail(scanner, task.subject, str(error), task.stopping)
         except Stopped as error:
             raise BrokenOff from error
+
+    def _let_uploads_go_first(self, task: Task) -> None:
+        """Who uploads is waiting, and many files often come at once; what is old enough is not put off any more."""
+        while not self.queue.is_quiet and now() - task.created_at < PATIENCE_SECONDS * 1_000_000:
+            if task.stopping():
+                raise Stopped("the server stops")
+            time.sleep(0.1)
 
     def _rescan(self, scanner: Enabled, task: Task) -> None:
         try:

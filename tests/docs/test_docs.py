@@ -51,6 +51,12 @@ def test_reference_pages_say_what_the_code_says(page):
     assert reference.rewritten(page.read_text("utf-8")) == page.read_text("utf-8"), "run: python tools/reference.py"
 
 
+def test_the_tutorials_scanner_has_under_sixty_lines() -> None:
+    page = (TREE / "docs/tutorial/first-scanner.md").read_text("utf-8")
+    [code] = re.findall(r"^```python file=licenses/orbitalreg_licenses.py\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert len(code.splitlines()) < 60
+
+
 def test_every_command_that_the_docs_name_exists():
     known = {"--help", "--version", "oidc", "osv", *_help("")}  # two of plugins that are not enabled here
     for page in PAGES:

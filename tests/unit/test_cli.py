@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from scanner_plugin import SOURCE
 from scripted_upstream import ScriptedUpstream, status
 
 from orbitalreg import config, machine
@@ -129,6 +130,30 @@ def test_check_warns_of_a_guard_that_is_off(cli: Cli, configured: Path) -> None:
     assert lines(result.stdout)[0].startswith("warning: projects.acme.repositories.all.guard: is off;")
     [warning] = json.loads(cli("check", "--json").stdout)["warnings"]
     assert warning.startswith("projects.acme.repositories.all.guard: is off;")
+
+
+@pytest.mark.parametrize(
+    ("rules", "is_told"),
+    [
+        ('severity = "high"', True),
+        ('unscanned = "block"', True),
+        ("", True),
+        ('licenses_denied = ["AGPL-3.0-only"]', False),
+        ('licenses_denied = ["AGPL-3.0-only"]\nseverity = "low"', True),
+    ],
+)
+def test_check_warns_of_a_policy_that_no_scanner_serves(
+    rules: str, is_told: bool, cli: Cli, configured: Path, install: Callable[..., None]
+) -> None:
+    configured.write_text(f'{configured.read_text()}\n[[policies]]\nname = "gate"\nprojects = ["acme"]\n{rules}\n')
+    line = (
+        "policies.0: no scanner for vulnerabilities or malware is enabled for it to judge by; "
+        "enable one by its table, [plugins.NAME]"
+    )
+    assert json.loads(cli("check", "--json").stdout)["warnings"] == [line] * is_told
+    install("probe", SOURCE)
+    configured.write_text(f"{configured.read_text()}\n[plugins.probe]\n")
+    assert json.loads(cli("check", "--json").stdout)["warnings"] == []
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ def test_the_table_has_the_worst_first_and_says_what_it_is_worth(run: Callable[.
         "unknown CVE-3 kite 1 osv",
         "",
         "3 findings in 5 files: 1 malicious, 1 high, 1 unknown",
-        "1 file scanned with too old a database: its silence proves nothing",
+        "1 file scanned with too old a database: that it finds no more proves nothing; "
+        "orbitalreg doctor says how to renew it",
         "2 files not scanned by any scanner",
         "1: grype not_scanned (it did not recognise the file)",
         "1: no scanner has a report",
@@ -68,7 +69,7 @@ def test_nothing_found_is_never_told_as_clean_where_nothing_was_scanned(run: Cal
 
 def test_a_repository_without_a_file_has_none_to_speak_of(run: Callable[..., Any]) -> None:
     done = run("findings", "acme/again")
-    assert (done.stdout, done.stderr) == ("", "acme/again has no such file\n")
+    assert (done.stdout, done.stderr) == ("", "acme/again has no file yet\n")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,9 @@ def test_a_gate_that_is_not_met_exits_0(words: tuple[str, ...], run: Callable[..
 def test_what_is_below_a_severity_is_not_shown(run: Callable[..., Any]) -> None:
     shown = run("findings", "acme/toys", "--severity", "high").stdout
     assert "MAL-1" in shown and "CVE-2020-1" in shown and "CVE-3" not in shown
-    assert "2 findings in 5 files: 1 malicious, 1 high" in shown
+    assert "2 findings in 5 files: 1 malicious, 1 high; what is less than high is not shown\n" in shown
+    nothing = run("findings", "acme/toys/ball", "--severity", "critical").stdout
+    assert nothing.startswith("no findings in 2 files; what is less than critical is not shown\n")
 
 
 def test_json_is_one_object_with_what_was_not_scanned(run: Callable[..., Any]) -> None:

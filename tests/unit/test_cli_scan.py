@@ -57,6 +57,23 @@ def test_without_waiting_the_work_is_the_workers(command: Any) -> None:
     ]
 
 
+def test_nobody_waits_for_a_scanner_without_a_database(
+    command: Any, install: Callable[..., None], make_site: MakeSite
+) -> None:
+    _, run = command
+    site = make_site('[plugins.probe]\ndatabase = "missing"\n')
+    put(site, "bad")
+    result = run("scan", "acme/toys")
+    assert result.exit_code == 1
+    says = "orbitalreg: scanner probe cannot scan: there is no database yet: run probe update\n"
+    assert (result.stdout, result.stderr) == ("", says)
+    install("other", SOURCE.replace('name = "probe"', 'name = "other"'))
+    make_site('[plugins.probe]\ndatabase = "missing"\n[plugins.other]\n')
+    result = run("scan", "acme/toys")
+    assert (result.exit_code, result.stderr) == (1, says)
+    assert [line.split() for line in result.stdout.splitlines()[2:]] == [["other", "ok", "1", "1"]]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -108,6 +125,22 @@ def test_doctor_tells_database_version_and_age(command: Any, make_site: MakeSite
         "warn",
         "there is no database yet: run probe update",
     )
+
+
+def test_doctor_warns_of_a_database_that_a_scanner_calls_too_old(command: Any, make_site: MakeSite) -> None:
+    site, run = command
+    put(site, "stale")
+    work(site)
+
+    def told() -> tuple[str, str]:
+        [found] = [one for one in json.loads(run("doctor", "--json").stdout) if one["subject"] == "scanner probe"]
+        return found["state"], found["says"]
+
+    state, says = told()
+    assert state == "warn"
+    assert says.endswith(" days old; too old to prove anything: old")
+    make_site('[plugins.probe]\ndatabase = "renewed"\n')
+    assert told()[0] == "good"
 
 
 def test_scans_are_counted(command: Any) -> None:

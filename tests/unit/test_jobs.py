@@ -484,3 +484,56 @@ def test_two_workers_one_of_which_is_killed_again_and_again_lose_nothing(catalog
     assert set(counts) == {str(number) for number in range(count)}
     assert {word for _, word in done} == {"once"}
     assert sum(counts.values()) - count <= 4 * 3  # only what ran in a process that was killed was run again
+
+
+def test_a_worker_is_not_idle_while_a_job_waits_for_one_that_ends_just_now(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, asked, ending, release = rows.next_at, threading.Event(), threading.Event(), threading.Event()
+
+    class Idle(threading.Event):
+        def clear(self) -> None:
+            super().clear()
+            asked.set()
+
+    def next_at(db: Database, kinds: list[str]) -> int | None:
+        if "k" not in kinds and asked.is_set() and not ending.is_set():  # it ends while others are looked for
+            ending.set()
+            while worker._running:
+                time.sleep(0.001)
+        return look(db, kinds)
+
+    def run(task: Task) -> None:
+        assert (ending if task.subject == "first" else release).wait(PATIENCE)
+
+    monkeypatch.setattr(rows, "next_at", next_at)
+    with catalog.write() as db:
+        jobs.enqueue(db, "k", "first")
+        jobs.enqueue(db, "k", "second")
+    worker = Worker(catalog, {"k": Handler(run), "other": Handler(run)})
+    worker._idle = Idle()
+    worker.start()
+    try:
+        assert not worker.wait_idle(1.0)
+    finally:
+        release.set()
+        worker.stop()
+
+
+def test_what_is_apart_takes_no_thread_of_others(working: Any, catalog: Catalog) -> None:
+    release, ran = threading.Event(), threading.Event()
+    apart = {f"apart{n}": Handler(lambda task: bool(release.wait(PATIENCE)) or None, apart=True) for n in range(6)}
+    with catalog.write() as db:
+        for kind in apart:
+            jobs.enqueue(db, kind)
+    worker = working({**apart, "k": Handler(lambda task: ran.set())})
+    end = time.monotonic() + PATIENCE
+    while len(worker._running) < len(apart):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    with catalog.write() as db:
+        jobs.enqueue(db, "k")
+    try:
+        assert ran.wait(PATIENCE)
+    finally:
+        release.set()

@@ -80,6 +80,21 @@ def test_a_file_is_scanned_and_the_report_kept_with_all_that_came_of_it(probed: 
     assert site.staged() == []
 
 
+def test_a_file_and_its_job_are_there_together_or_not_at_all(probed: Any) -> None:
+    site = probed()
+    with site.registry.catalog.write() as db:
+        db.execute(
+            "CREATE TRIGGER no_scan BEFORE INSERT ON job WHEN NEW.kind = 'scan.probe'"
+            " BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    assert site.put("ball@1.toy", b"bad").status_code >= 500
+    assert (site.count("file"), site.count("blob")) == (0, 0)
+    with site.registry.catalog.write() as db:
+        db.execute("DROP TRIGGER no_scan")
+    file_id = put(site, "bad")
+    assert waiting(site) == [(file_id, 0, None)]
+
+
 def test_without_scanners_there_is_no_job(site: Any) -> None:
     site.put("ball@1.toy")
     assert not any(kind.startswith("scan") for kind in site.registry.handlers)
@@ -499,3 +514,24 @@ def test_a_scanner_that_cannot_be_made_is_an_error_of_its_plugin(
     install("raises", RAISES.replace("surroundings): pass", "surroundings): raise LookupError('at once')"))
     with pytest.raises(PluginError, match="plugin 'raises' cannot be started: at once"):
         make_site("[plugins.raises]\n")
+
+
+def test_files_that_come_in_go_first_and_none_waits_for_ever(probed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = probed()
+    queue = site.registry.scanning.queue
+    monkeypatch.setattr(type(queue), "is_quiet", False)
+    worker = Worker(site.registry.catalog, site.registry.handlers)
+    worker.start()
+    try:
+        file_id = put(site, "bad")
+        end = time.monotonic() + PATIENCE
+        while not waiting(site)[0][1]:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert not worker.wait_idle(0.5)
+        assert site.count("report") == 0
+        monkeypatch.setattr(scans, "PATIENCE_SECONDS", 0)
+        assert worker.wait_idle(PATIENCE)
+    finally:
+        worker.stop()
+    assert report(site, file_id).status is ReportStatus.OK

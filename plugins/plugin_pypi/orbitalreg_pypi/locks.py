@@ -20,6 +20,8 @@ _HASH = re.compile(r"(?:^|\s)--hash[=\s]\s*([a-z0-9]+):([0-9a-fA-F]+)")
 _OPTION = re.compile(r"\s--[a-z]|\s-[a-zA-Z]\s")
 _PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")
 _NOT_FROM_HERE = re.compile(r"(-e|--editable)\b|[./\\]|[A-Za-z0-9._-]+\.(whl|tar\.gz|zip)$|[a-z+]+://")
+_ELSEWHERE = ("vcs", "directory", "archive")
+"""What a package of a pylock.toml has that comes through no registry."""
 _OTHER_FILE = re.compile(r"(?:-r|-c|--requirement|--constraint)[=\s]*(.*)")
 
 
@@ -100,7 +102,7 @@ def _uv(lock: Mapping[str, Any]) -> Iterator[Locked]:
 
 def _pylock(lock: Mapping[str, Any]) -> Iterator[Locked]:
     for number, package in _packages(lock, "packages"):
-        if not package.get("wheels") and not package.get("sdist"):
+        if any(key in package for key in _ELSEWHERE):
             continue
         hashes = [one.get("hashes") for one in _files(package, "sdist", "wheels")]
         yield _locked(

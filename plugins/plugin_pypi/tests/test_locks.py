@@ -43,6 +43,7 @@ def test_requirements_that_are_no_lock(text: str, says: str) -> None:
             '[[package]]\nname = "a"\nsource = { registry = "x" }',
             "uv.lock package 1: has no name or no version; write the lock again with versions",
         ),
+        ("pylock.toml", '[[packages]]\nname = "a"', "pylock.toml package 1: has no name or no"),
         ("pylock.toml", '[[packages]]\nname = "a"\nsdist = { name = "a" }', "pylock.toml package 1: has no name or no"),
         ("pylock.toml", '[[packages]]\nname = "-"\nversion = "1"\nsdist = { name = "a" }', "pylock.toml package 1: "),
     ],
@@ -88,3 +89,20 @@ e==v1.0-rc1 --no-binary e
         Locked("d", "1.0", frozenset([A, B]), "line 3"),
         Locked("e", "1.0rc1", place="line 6"),
     ]
+
+
+def test_a_package_of_a_pylock_that_names_no_file_is_held_to_its_version() -> None:
+    text = """\
+[[packages]]
+name = "a"
+version = "1.0"
+[[packages]]
+name = "b"
+version = "1.0"
+vcs = { type = "git", url = "https://example.com/b", commit-id = "0" }
+[[packages]]
+name = "c"
+version = "1.0"
+archive = { url = "https://example.com/c.zip" }
+"""
+    assert pins(text, "pylock.toml") == [Locked("a", "1.0", place="package 1")]

@@ -23,6 +23,10 @@ class Osv(Scanner):
         self._judge = _judge(self._settings, surroundings)
 
     @property
+    def version(self) -> str:
+        return __version__
+
+    @property
     def deep(self) -> bool:
         return self._settings.deep
 

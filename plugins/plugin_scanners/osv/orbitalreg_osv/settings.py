@@ -45,7 +45,7 @@ class OsvSettings:
     @property
     def remedy(self) -> str:
         """How to get a dump, or a newer one."""
-        return f"put OSV's all.zip there: {self.dump}" if self.dump else "get one with: orbitalreg osv update"
+        return f"put OSV's all.zip at {self.dump}" if self.dump else "get one with: orbitalreg osv update"
 
 
 def read(options: Mapping[str, Any], base: Path) -> OsvSettings:

@@ -109,7 +109,7 @@ class Store:
         kept = self._kept()
         found = dumps.signature(self.dump)
         if found is None and kept is None:
-            what = f"there is no dump at {self.dump}" if self._settings.dump else "no dump was fetched yet"
+            what = "there is no dump" if self._settings.dump else "no dump was fetched yet"
             raise ScannerFailed(f"{what}: {self._settings.remedy}")
         if kept is not None and found in (None, kept.meta.signature, self._bad):
             return kept

@@ -49,7 +49,7 @@ class TestOverADump(BaseScannerContract):
             bad_options=BAD,
             good=GOOD,
             unknown=[*UNKNOWN, Staged((component(version="2004d-final"),))],
-            without_database=Lacking({"dump": "absent.zip"}, "put OSV's all.zip there"),
+            without_database=Lacking({"dump": "absent.zip"}, "put OSV's all.zip at "),
         )
 
 
