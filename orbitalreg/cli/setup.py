@@ -1,6 +1,8 @@
 """`orbitalreg init`, `check`, `doctor` and `plugins`."""
 
 import tempfile
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -8,7 +10,7 @@ import click
 from orbitalreg import config, machine, surroundings
 from orbitalreg import plugins as plugin_registry
 from orbitalreg.assembly import check_plugins, conflicts, detached, lookouts, read_settings
-from orbitalreg.catalog import FILENAME, Catalog, jobs, reports
+from orbitalreg.catalog import FILENAME, Catalog, jobs, reports, scans
 from orbitalreg.cli.common import config_option, json_option, moment, print_json, print_rows
 from orbitalreg.cli.template import starting_file
 from orbitalreg.config import Settings
@@ -83,7 +85,10 @@ def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
     catalog = _catalog(settings)
     if catalog is not None:
         found += _jobs(catalog)
-    found += _scanners(settings, catalog)
+    scanners = _scanners(settings, catalog)
+    found += scanners
+    if catalog is not None:
+        found += _former_scanners(catalog, {one.subject for one in scanners})
     if upstreams:
         found += [
             machine.Finding(f"upstream of {address}", machine.WARNING if fault else machine.GOOD, fault or base)
@@ -133,6 +138,22 @@ def _scanners(settings: Settings, catalog: Catalog | None) -> list[machine.Findi
         finally:
             for scanner in scanners:
                 scanner.children.close()
+
+
+def _former_scanners(catalog: Catalog, subjects: Collection[str]) -> list[machine.Finding]:
+    """Those that have reports and are none of `subjects`."""
+    files: Counter[str] = Counter()
+    for scanner, _, count in scans.counts(catalog.read()):
+        files[f"scanner {scanner}"] += count
+    return [
+        machine.Finding(
+            subject,
+            machine.WARNING,
+            f"is not enabled any more; its {count} reports go on counting, and are not renewed until it is",
+        )
+        for subject, count in sorted(files.items())
+        if subject not in subjects
+    ]
 
 
 def _scanner(scanner: Enabled, catalog: Catalog | None) -> machine.Finding:

@@ -143,6 +143,20 @@ def test_doctor_warns_of_a_database_that_a_scanner_calls_too_old(command: Any, m
     assert told()[0] == "good"
 
 
+def test_reports_of_a_scanner_that_is_enabled_no_more_go_on_counting_and_doctor_says_so(
+    command: Any, make_site: MakeSite
+) -> None:
+    site, run = command
+    put(site, "bad")
+    put(site, "fine", "ball@2.toy")
+    work(site)
+    assert "any more" not in run("doctor").stdout
+    make_site()
+    assert "CVE-1" in run("findings", "acme/toys").stdout
+    said = "scanner probe: is not enabled any more; its 2 reports go on counting, and are not renewed until it is"
+    assert said in run("doctor").stdout
+
+
 def test_scans_are_counted(command: Any) -> None:
     site, _ = command
     monitor = site.token("acme:admin", name="monitor")
