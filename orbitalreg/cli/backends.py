@@ -204,7 +204,7 @@ class Local:
     def _inventory(self, address: Address) -> Inventory:
         _, adapter = self._place(address)
         source = self._registry.sources.governed[address]
-        return inventory_of(self._registry.catalog, source, adapter, self._registry.scanning.blind)
+        return inventory_of(self._registry.catalog, source, adapter)
 
 
 @contextmanager

@@ -129,8 +129,8 @@ class _Running:
 
 
 def _warn(registry: Registry) -> None:
-    scanning = registry.scanning
-    for warning in registry.settings.warnings(is_scanned=bool(scanning.scanners.keys() - scanning.blind)):
+    is_scanned = any(scanner.looks_for_faults for scanner in registry.scanning.scanners.values())
+    for warning in registry.settings.warnings(is_scanned):
         logger.warning("%s", warning)
 
 

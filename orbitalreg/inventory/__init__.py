@@ -4,8 +4,6 @@ Every list takes the key of the last thing told, and goes on after it: a key nev
 that what is published or deleted meanwhile makes nobody miss what was there before.
 """
 
-from collections.abc import Collection
-
 from orbitalreg.catalog import Catalog
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.inventory.common import EVERYTHING, FIRST, SBOMS, START, Inventory
@@ -16,13 +14,11 @@ from orbitalreg.sources import GovernedSource, LocalSource
 __all__ = ["EVERYTHING", "FIRST", "SBOMS", "START", "Inventory", "inventory_of"]
 
 
-def inventory_of(
-    catalog: Catalog, source: GovernedSource, adapter: FormatAdapter, blind: Collection[str] = ()
-) -> Inventory:
-    """Of the repository of `source`; `blind` as in `Inventory`.
+def inventory_of(catalog: Catalog, source: GovernedSource, adapter: FormatAdapter) -> Inventory:
+    """Of the repository of `source`.
 
     A local one that no policy touches withholds nothing, and its rows can be asked for by their keys.
     """
     if isinstance(source.raw, LocalSource) and not source.is_policed:
-        return LocalInventory(catalog, source.raw, adapter, blind)
-    return ShownInventory(catalog, source, adapter, blind)
+        return LocalInventory(catalog, source.raw, adapter)
+    return ShownInventory(catalog, source, adapter)

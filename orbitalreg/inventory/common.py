@@ -1,7 +1,7 @@
 """What is told of a repository whatever its kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -46,12 +46,10 @@ class Inventory(ABC):
     `all_findings` and `downloads_by_token`, which ask nobody.
     """
 
-    def __init__(self, catalog: Catalog, adapter: FormatAdapter, address: Address, blind: Collection[str] = ()) -> None:
-        """`blind` are the scanners whose silence says nothing, whatever their status: they look for no fault."""
+    def __init__(self, catalog: Catalog, adapter: FormatAdapter, address: Address) -> None:
         self._catalog = catalog
         self._adapter = adapter
         self._address = address
-        self._blind = frozenset(blind)
 
     @property
     @abstractmethod
@@ -151,7 +149,6 @@ class Inventory(ABC):
                 version,
                 {file.filename: said[file.id] for file in found[version]},
                 at_least,
-                self._blind,
             )
             for version in chosen
         ]
@@ -162,7 +159,7 @@ class Inventory(ABC):
         said = said_of(self._catalog.read(), self._adapter.name, files)
         by_filename = {file.filename: said[file.id] for file in files}
         spelt = min(file.version for file in files)
-        return version_findings(self._adapter, package, spelt, by_filename, at_least, self._blind)
+        return version_findings(self._adapter, package, spelt, by_filename, at_least)
 
     def reports(self, package: str, version: str, filename: str) -> FileReports:
         """What each scanner said last of a file. Raises `NotFound`."""

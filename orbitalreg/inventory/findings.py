@@ -1,6 +1,6 @@
 """What scanners know of what a repository holds: reports on files, and findings by version."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -60,18 +60,13 @@ def version_findings(
     version: str,
     said: Mapping[str, Sequence[Said]],
     at_least: Severity = Severity.UNKNOWN,
-    blind: Collection[str] = (),
 ) -> VersionFindings:
-    """Of the files of one version, by filename. Findings below `at_least` are left out.
-
-    `blind` are scanners that look for nothing wrong, such as those that make bills of materials: theirs is no silence.
-    """
+    """Of the files of one version, by filename. Findings below `at_least` are left out."""
     found = vulnerabilities_of(
         {filename: [one.report for one in some] for filename, some in said.items()}, order_of(adapter)
     )
     statuses = {
-        filename: {one.report.status for one in some if one.report.scanner not in blind}
-        for filename, some in said.items()
+        filename: {one.report.status for one in some if one.report.looks_for_faults} for filename, some in said.items()
     }
     scanned = {filename for filename, some in statuses.items() if ReportStatus.OK in some}
     outdated = {filename for filename, some in statuses.items() if ReportStatus.DB_STALE in some} - scanned

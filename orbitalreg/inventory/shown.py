@@ -1,7 +1,7 @@
 """The inventory of a remote or virtual repository: what its source shows, and what that says it withholds."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -42,10 +42,8 @@ class _Package:
 class ShownInventory(Inventory):
     """`Inventory` over a source, and the catalog for what the source does not tell."""
 
-    def __init__(
-        self, catalog: Catalog, source: GovernedSource, adapter: FormatAdapter, blind: Collection[str] = ()
-    ) -> None:
-        super().__init__(catalog, adapter, source.repository.address, blind)
+    def __init__(self, catalog: Catalog, source: GovernedSource, adapter: FormatAdapter) -> None:
+        super().__init__(catalog, adapter, source.repository.address)
         self._source = source
         raw = source.raw
         leaves = [leaf.repository for leaf in (raw.leaves if isinstance(raw, VirtualSource) else [raw])]

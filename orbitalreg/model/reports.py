@@ -131,7 +131,9 @@ class Report:
     scanner_version: str = ""
     reason: str | None = None
     scanned_at: Microseconds = 0
-    """Set by the host."""
+    """Set by the host, as is the next."""
+    looks_for_faults: bool = True
+    """Whether its scanner looks for vulnerabilities or malware: that others find none says nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,14 +57,16 @@ class NameJudge:
         components = dict(_components(self._formats[format_name], package, versions))
         if not components:
             return True
-        told = self._told(self._scanners[name], list(components.values()))
-        at = now()
+        scanner, at = self._scanners[name], now()
+        told = [
+            replace(report, scanned_at=at, looks_for_faults=scanner.looks_for_faults)
+            for report in self._told(scanner, list(components.values()))
+        ]
         with self._catalog.write() as db:
             known = reports.listed(db, format_name, package)
             former = {version: one for version, said in known.items() for one in said if one.scanner == name}
             judged = {
-                version: after(former.get(version), replace(report, scanned_at=at))
-                for version, report in zip(components, told, strict=True)
+                version: after(former.get(version), report) for version, report in zip(components, told, strict=True)
             }
             reports.put_listed(db, format_name, package, judged)
             reports.changed(db, format_name, package)

@@ -49,6 +49,7 @@ class Enabled:
     plugin: str
     deep: bool
     judges_names: bool
+    looks_for_faults: bool
     children: Children
 
     def state(self, is_stopping: Callable[[], bool] = never) -> State:
@@ -98,12 +99,12 @@ class Looker:
                 report = Report(
                     scanner.name, ReportStatus.NOT_SCANNED, (), (), state.database, state.version, str(error)
                 )
-                return self._put(row, report, b"", {})
+                return self._put(scanner, row, report, b"", {})
             request = Request("scan", staged.components, row.filename, row.sha256, str(scratch.folder / "target"))
             answer = scanner.children.ask(request, None, is_stopping)
             report = _report(scanner, answer, staged)
             raw, documents = _left(scratch.folder / "answer", answer)
-        self._put(row, report, raw, documents)
+        self._put(scanner, row, report, raw, documents)
 
     def fail(self, scanner: Enabled, file_id: str, reason: str, is_stopping: Callable[[], bool] = never) -> None:
         """Keep a report which says that the file could not be scanned. Raises `Stopped` and as the store does."""
@@ -115,7 +116,7 @@ class Looker:
         except ScannerFailed:
             state = State()
         logger.warning("scanner %s: %s: %s", scanner.name, row.filename, reason)
-        self._put(row, failed(scanner.name, reason, state.database, state.version), b"", {})
+        self._put(scanner, row, failed(scanner.name, reason, state.database, state.version), b"", {})
 
     def _staged(self, scanner: Enabled, row: FileRow, scratch: Path) -> Staged:
         """Laid out in `target`. Raises `UploadRefused`, `StorageFailed`."""
@@ -154,9 +155,9 @@ class Looker:
         except NotFound as error:
             raise StorageFailed(f"the bytes of {row.filename} are missing from the store") from error
 
-    def _put(self, row: FileRow, report: Report, raw: bytes, documents: Mapping[str, bytes]) -> None:
+    def _put(self, scanner: Enabled, row: FileRow, report: Report, raw: bytes, documents: Mapping[str, bytes]) -> None:
         """Bytes first, then rows; bytes that turn out to be there already are dropped again."""
-        report = replace(report, scanned_at=now())
+        report = replace(report, scanned_at=now(), looks_for_faults=scanner.looks_for_faults)
         kept_raw = self._keep(gzip.compress(raw, mtime=0)) if raw else None
         kept = {kind: self._keep(body) for kind, body in documents.items()}
         every = [*kept.values(), *([kept_raw] if kept_raw else [])]

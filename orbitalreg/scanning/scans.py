@@ -68,8 +68,6 @@ class Scanning:
         self._formats = tuple(plugins.formats)
         self._watch_interval = settings.scanning.watch_interval
         self.scanners = enabled(settings, plugins, made, folder)
-        self.blind = frozenset(name for name, scanner in made.items() if not scanner.capabilities & FAULTS)
-        """The scanners that look for nothing wrong: that they find none proves nothing."""
         self.queue = ScanQueue(tuple(self.scanners))
         self._looker = Looker(catalog, store, plugins.formats, folder)
         self.judge = NameJudge(catalog, plugins.formats, self.scanners.values())
@@ -216,6 +214,7 @@ def _enabled(scanner: Scanner, plugin: str, settings: Settings, folder: Path) ->
     """Raises `PluginError`."""
     try:
         deep, judges_names = bool(scanner.deep), bool(scanner.judges_names)
+        looks_for_faults = bool(scanner.capabilities & FAULTS)
     except Exception as error:  # foreign code: whatever it raises, the operator must learn which plugin it was
         raise PluginError(f"plugin {plugin!r}: scanner {scanner.name!r} cannot be used: {error}") from error
     setup = Setup(
@@ -227,7 +226,7 @@ def _enabled(scanner: Scanner, plugin: str, settings: Settings, folder: Path) ->
         JUDGES_IDLE_SECONDS if judges_names else IDLE_SECONDS,
     )
     limits = Limits(settings.scanning.time_limit, settings.scanning.memory_limit)
-    return Enabled(scanner.name, plugin, deep, judges_names, Children(setup, folder, limits))
+    return Enabled(scanner.name, plugin, deep, judges_names, looks_for_faults, Children(setup, folder, limits))
 
 
 def _since() -> str:

@@ -12,27 +12,7 @@ from ..reported import BLANK, CLEAN, HIGH, SAME, STALE, finding, put, report
 from .conftest import BALL, TOYS, Api
 
 RAW = b'{"matches": []}'
-BILLS = """
-from orbitalreg.hookspecs import hookimpl
-from orbitalreg.interfaces import Capability, Scanner
-
-class Bills(Scanner):
-    name = "bills"
-    capabilities = frozenset({Capability.SBOM})
-
-    def __init__(self, surroundings):
-        pass
-
-    def database(self):
-        return None
-
-    def scan(self, target):
-        raise NotImplementedError
-
-@hookimpl
-def scanners():
-    return [Bills]
-"""
+NAMED = 'name = "probe"'
 SBOM = b'{"bomFormat": "CycloneDX"}'
 
 
@@ -200,13 +180,15 @@ def test_a_blob_that_is_lost_is_a_fault_of_the_store(seen: Any) -> None:
 
 
 def test_a_scanner_that_looks_for_no_fault_proves_nothing(make_site: Any, install: Any) -> None:
-    """Its report is `ok` where it made a bill of materials, and its silence says nothing."""
-    install("bills", BILLS)
-    api = Api(make_site("[plugins.bills]"))
-    assert api.site.put("ball@1.toy").status_code == 200
-    put(api.site.registry, "acme/toys", "ball@1.toy", report("bills"))
-    told = api.get(f"{BALL}/versions/1/findings")
-    assert (told["scanned_count"], [one["filename"] for one in told["not_scanned"]]) == (0, ["ball@1.toy"])
+    """Its report is `ok` where it made a bill of materials: its silence says nothing, after it was switched off too."""
+    install("probe", scanner_plugin.SOURCE.replace(NAMED, f'{NAMED}\n    capabilities = frozenset({{"sbom"}})'))
+    api = Api(make_site("[plugins.probe]"))
+    scanner_plugin.put(api.site, "good")
+    scanner_plugin.work(api.site)
+    for enabled in (api, Api(make_site())):
+        told = enabled.get(f"{BALL}/versions/1/findings")
+        assert (told["scanned_count"], [one["filename"] for one in told["not_scanned"]]) == (0, ["ball@1.toy"])
+        assert [one["status"] for one in told["not_scanned"][0]["reports"]] == ["ok"]
     put(api.site.registry, "acme/toys", "ball@1.toy", CLEAN)
     assert api.get(f"{BALL}/versions/1/findings")["scanned_count"] == 1
 

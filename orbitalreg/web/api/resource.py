@@ -180,7 +180,7 @@ class RepositoryResource(ApiResource):
         repository = self._repository(req)
         adapter = self._registry.formats[repository.format]
         source = self._registry.sources.governed[repository.address]
-        return inventory_of(self._registry.catalog, source, adapter, self._registry.scanning.blind)
+        return inventory_of(self._registry.catalog, source, adapter)
 
     def _unpacked(self, sha256: str, media_type: str, filename: str) -> Kept:
         """What a blob that the catalog names is when it is unpacked, which gzip packed. Raises `StorageFailed`."""
