@@ -33,6 +33,7 @@ TABLE: tuple[tuple[type[errors.OrbitalError], HTTPStatus], ...] = (
     (errors.Gone, HTTPStatus.GONE),
     (errors.TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (errors.Busy, HTTPStatus.SERVICE_UNAVAILABLE),
+    (errors.ScannerFailed, HTTPStatus.SERVICE_UNAVAILABLE),
     (errors.NoSpace, HTTPStatus.INSUFFICIENT_STORAGE),
     (errors.StorageFailed, HTTPStatus.INTERNAL_SERVER_ERROR),
     (errors.Unreachable, HTTPStatus.BAD_GATEWAY),

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from conftest import Site
 
 from orbitalreg.catalog import reports
 from orbitalreg.model import Finding, Report, ReportStatus, Severity
@@ -33,7 +32,7 @@ BODIES = {
 
 
 @pytest.fixture
-def stocked(make_site: Callable[..., Site], tmp_path: Path) -> Site:
+def stocked(make_site: Callable[..., Any], tmp_path: Path) -> Any:
     site = make_site()
     for filename, body in BODIES.items():
         assert site.put(filename, body).status_code == 200
@@ -49,7 +48,7 @@ def stocked(make_site: Callable[..., Site], tmp_path: Path) -> Site:
 
 
 @pytest.fixture
-def run(stocked: Site, cli: Callable[..., Result], tmp_path: Path) -> Callable[..., Result]:
+def run(stocked: Any, cli: Callable[..., Result], tmp_path: Path) -> Callable[..., Result]:
     def run(*pins: str, repository: str = "acme/toys", arguments: tuple[str, ...] = ()) -> Result:
         (tmp_path / "toys.lock").write_text("\n".join(pins))
         fixed = (
@@ -113,7 +112,7 @@ def test_only_files_with_the_digests_of_the_lock_count(run: Callable[..., Result
     assert (other.exit_code, "missing" in other.stdout) == (0, True)
 
 
-def test_nothing_of_it_is_switched_on(run: Callable[..., Result], stocked: Site) -> None:
+def test_nothing_of_it_is_switched_on(run: Callable[..., Result], stocked: Any) -> None:
     assert run("ball@1").exit_code == 1
     assert stocked.get("/toy/acme/toys/get/ball/ball@1.toy").status_code == 200
 

@@ -6,28 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this one, whatever the import mode
 
 import records_made
+from asked_of_osv import Make, no_server
 from fake_osv import FakeOsv
 from orbitalreg_osv.scanner import Osv
 
 from orbitalreg.interfaces import Clients, Surroundings
-from orbitalreg.model import Component
 from orbitalreg.surroundings import ServerClient, client_of
 
 pytest_plugins = ["orbitalreg.testing"]
-
-settings.register_profile("osv", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("osv")  # nothing here measures time, on a machine that may have others
-
-Make = Callable[..., Osv]
-
-
-def no_server(*arguments: object) -> Any:
-    raise AssertionError("asks no server")
 
 
 @pytest.fixture
@@ -49,10 +39,6 @@ def over(tmp_path: Path, make: Make) -> Callable[[Iterable[Any]], Osv]:
         return make(dump="all.zip", max_age="5000w", **options)
 
     return over
-
-
-def component(name: str = "demo", version: str = "1.0") -> Component:
-    return Component(name, version, f"pkg:pypi/{name}@{version}")
 
 
 @pytest.fixture

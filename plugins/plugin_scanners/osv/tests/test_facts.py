@@ -1,7 +1,7 @@
 """What is known of real packages, by the real records."""
 
 import pytest
-from conftest import Make, component, no_server
+from asked_of_osv import Make, component, no_server
 from orbitalreg_osv.scanner import Osv
 from records_made import NO_REAL, REAL
 

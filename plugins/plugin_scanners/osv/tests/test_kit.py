@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import component
+from asked_of_osv import component
 from fake_osv import FakeOsv
 from orbitalreg_osv.commands import OsvCommands
 from orbitalreg_osv.scanner import Osv

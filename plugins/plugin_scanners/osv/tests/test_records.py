@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from asked_of_osv import lenient
 from hypothesis import given
 from hypothesis import strategies as st
 from orbitalreg_osv.records import LINKS, TITLE, Unusable, moment, parse, read
@@ -51,6 +52,7 @@ def test_what_is_no_vector_counts_for_nothing(vector: str) -> None:
     assert best([vector]) is None
 
 
+@lenient
 @given(st.text(alphabet="CVSS:3.140/ANLPRUIHXE", max_size=60))
 def test_any_text_is_a_vector_or_none(text: str) -> None:
     best([text])
@@ -209,6 +211,7 @@ def test_what_is_no_record_is_told_as_such(name: str) -> None:
         parse(HOSTILE[name])
 
 
+@lenient
 @given(st.dictionaries(st.sampled_from(sorted(record(severity=[], references=[], withdrawn="x"))), json_values))
 def test_whatever_stands_in_a_record_it_is_read_or_unusable(changes: dict[str, Any]) -> None:
     try:
@@ -217,6 +220,7 @@ def test_whatever_stands_in_a_record_it_is_read_or_unusable(changes: dict[str, A
         return
 
 
+@lenient
 @given(json_values)
 def test_whatever_stands_in_a_package_it_is_read_or_unusable(value: Any) -> None:
     for entry in ({"package": value}, {**affected(), "ranges": [value]}, {**affected(), "versions": value}):

@@ -5,7 +5,7 @@ from time import sleep
 from typing import Any
 
 import pytest
-from conftest import component
+from asked_of_osv import component
 from fake_osv import FakeOsv, answers
 from orbitalreg_osv import judging
 from orbitalreg_osv.scanner import Osv

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asked_of_osv import component
 from click.testing import CliRunner, Result
-from conftest import component
 from fake_osv import FakeOsv, answers
 from orbitalreg_osv import settings, updating
 from orbitalreg_osv.index import Index
@@ -159,7 +159,7 @@ READER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from conftest import component
+from asked_of_osv import component
 from orbitalreg_osv import store
 from orbitalreg_osv.index import Index
 from orbitalreg_osv.scanner import Osv
