@@ -12,7 +12,8 @@ from orbitalreg.config.repositories import ProjectSettings, RepositorySettings, 
 from orbitalreg.config.scanning import ScanningSettings
 from orbitalreg.config.values import Listen, NameKey, Network, PublicUrl, Size, Table
 from orbitalreg.config.webhooks import WebhookSettings
-from orbitalreg.model import Address
+from orbitalreg.model import Address, now
+from orbitalreg.summaries import end_of
 
 
 class ServerSettings(Table):
@@ -88,7 +89,7 @@ class Settings(Table):
 
         `is_scanned` says whether a scanner for vulnerabilities or malware is enabled.
         """
-        told = list(self._idle_grants())
+        told = [*self._idle_grants(), *self._ended_exceptions()]
         if not is_scanned:
             told += self._blind_policies()
         for address, repository in self.repositories():
@@ -103,6 +104,16 @@ class Settings(Table):
             if webhook.url.startswith("http://"):
                 told.append(f"webhooks.{number}.url: is without TLS; who listens on the way reads what is sent")
         return told
+
+    def _ended_exceptions(self) -> Iterator[str]:
+        instant = now()
+        for number, policy in enumerate(self.policies):
+            for place, one in enumerate(policy.exceptions):
+                if end_of(one.until) <= instant:
+                    yield (
+                        f"policies.{number}.exceptions.{place}: {one.id} is let through no more, its day {one.until} "
+                        "is over; remove it, or give it a later one"
+                    )
 
     def _blind_policies(self) -> Iterator[str]:
         for number, policy in enumerate(self.policies):

@@ -138,3 +138,14 @@ def test_where_it_is_for_must_be_there(tables: list[dict[str, Any]], says: str) 
     with pytest.raises(ConfigError) as caught:
         config.from_dict(raw, base=Path())
     assert len(caught.value.problems) == 1 and says in str(caught.value)
+
+
+def test_an_exception_whose_day_is_over_is_warned_of() -> None:
+    text = WHOLE.replace("2027-01-01", "2020-01-01") + WHOLE[WHOLE.index("[[policies.exceptions]]") :].replace(
+        "2027-01-01", "2999-01-01"
+    )
+    found = config.from_dict({"projects": PROJECTS, **tomllib.loads(text)}, base=Path())
+    assert found.warnings() == [
+        "policies.0.exceptions.0: CVE-2020-28493 is let through no more, its day 2020-01-01 is over; "
+        "remove it, or give it a later one"
+    ]
