@@ -127,6 +127,12 @@ def retry(db: Database, instant: Microseconds) -> int:
     return int(done.rowcount)
 
 
+def drop(db: Database, kinds: Sequence[str]) -> None:
+    """Writes: those that nobody runs are done by nobody."""
+    marks = ", ".join("?" * len(kinds))
+    db.execute(f"DELETE FROM job WHERE kind IN ({marks}) AND leased_until IS NULL", list(kinds))
+
+
 def forget(db: Database, before: Microseconds) -> None:
     """Writes: what was given up before then is gone."""
     db.execute("DELETE FROM job WHERE failed_at < ?", (before,))

@@ -146,6 +146,18 @@ def listed(db: Database, format_name: str, package: str) -> dict[str, tuple[Repo
     return {version: tuple(reports) for version, reports in found.items()}
 
 
+def forget(db: Database, scanner: str) -> int:
+    """Writes: drops all that one scanner said, and raises the revision of every package's reports.
+
+    Of how many files it had a report.
+    """
+    db.execute("DELETE FROM report_document WHERE scanner = ?", (scanner,))
+    db.execute("DELETE FROM listed_report WHERE scanner = ?", (scanner,))
+    dropped = db.execute("DELETE FROM report WHERE scanner = ?", (scanner,)).rowcount
+    db.execute("UPDATE revision SET number = number + 1 WHERE subject LIKE 'reports:%'")
+    return int(dropped)
+
+
 def _subject(format_name: str, package: str) -> str:
     return f"reports:{format_name}:{package}"
 

@@ -9,14 +9,16 @@ from typing import Any
 
 import click
 
+from orbitalreg import audit
 from orbitalreg.assembly import Registry
-from orbitalreg.catalog import reports, scans
-from orbitalreg.cli.common import config_option, json_option, moment, opened, print_json, print_rows
+from orbitalreg.catalog import jobs, reports, scans
+from orbitalreg.cli.common import config_option, json_option, local_actor, moment, opened, print_json, print_rows
 from orbitalreg.cli.packages import Named, parse_package
 from orbitalreg.errors import ConfigError, InvalidName, Misplaced, NotFound, ScannerFailed
 from orbitalreg.jobs import Worker
 from orbitalreg.model import Address, Kind, Report, ReportStatus
 from orbitalreg.scanning.queue import ScanQueue, kind_of
+from orbitalreg.scanning.scans import rescan_kind
 
 BATCH = 200
 """Files in one transaction, so that nobody waits for it."""
@@ -24,16 +26,43 @@ LOOK_SECONDS = 0.5
 
 
 @click.command()
-@click.argument("what", metavar="PROJECT/REPO[/NAME[==VERSION]]")
+@click.argument("what", metavar="PROJECT/REPO[/NAME[==VERSION]]", required=False)
 @click.option("--scanner", "wanted", multiple=True, metavar="NAME", help="Only this one; may be given again.")
 @click.option("--wait/--no-wait", default=True, help="Wait for the reports and help to make them; it is the default.")
+@click.option("--forget", metavar="NAME", help="Instead, drop all reports of a scanner that is not enabled any more.")
 @config_option
 @json_option
-def scan(what: str, wanted: Sequence[str], wait: bool, config_file: str | None, as_json: bool) -> None:
+def scan(
+    what: str | None, wanted: Sequence[str], wait: bool, forget: str | None, config_file: str | None, as_json: bool
+) -> None:
     """Have files scanned now: those of a repository, a package or a version, by each enabled scanner.
 
     Exit 1 where a scan failed.
     """
+    if (what is None) == (forget is None):
+        raise click.UsageError("say what to scan, PROJECT/REPO[/NAME[==VERSION]], or --forget a scanner")
+    if forget is not None:
+        return _forget(forget, config_file, as_json)
+    assert what is not None
+    _scan(what, wanted, wait, config_file, as_json)
+
+
+def _forget(scanner: str, config_file: str | None, as_json: bool) -> None:
+    with opened(config_file) as registry:
+        if scanner in registry.scanning.scanners:
+            raise Misplaced(
+                f"scanner {scanner} is enabled and would say it again; take it out of the configuration first"
+            )
+        with registry.catalog.write() as db:
+            dropped = reports.forget(db, scanner)
+            jobs.drop(db, [kind_of(scanner), rescan_kind(scanner)])
+            audit.record(db, local_actor(), "scanner.forget", scanner, {"reports": dropped})
+    if as_json:
+        return print_json({"scanner": scanner, "reports": dropped})
+    click.echo(f"dropped {dropped} reports of {scanner}")
+
+
+def _scan(what: str, wanted: Sequence[str], wait: bool, config_file: str | None, as_json: bool) -> None:
     named = _parsed(what)
     with opened(config_file) as registry:
         names = _scanners(registry, wanted)

@@ -149,7 +149,8 @@ def _former_scanners(catalog: Catalog, subjects: Collection[str]) -> list[machin
         machine.Finding(
             subject,
             machine.WARNING,
-            f"is not enabled any more; its {count} reports go on counting, and are not renewed until it is",
+            f"is not enabled any more; its {count} reports go on counting, and are not renewed until it is; "
+            f"to drop them: orbitalreg scan --forget {subject.removeprefix('scanner ')}",
         )
         for subject, count in sorted(files.items())
         if subject not in subjects

@@ -153,8 +153,8 @@ def test_reports_of_a_scanner_that_is_enabled_no_more_go_on_counting_and_doctor_
     assert "any more" not in run("doctor").stdout
     make_site()
     assert "CVE-1" in run("findings", "acme/toys").stdout
-    said = "scanner probe: is not enabled any more; its 2 reports go on counting, and are not renewed until it is"
-    assert said in run("doctor").stdout
+    said = "scanner probe: is not enabled any more; its 2 reports go on counting, and are not renewed until it is; "
+    assert f"{said}to drop them: orbitalreg scan --forget probe" in run("doctor").stdout
 
 
 def test_scans_are_counted(command: Any) -> None:
@@ -167,3 +167,27 @@ def test_scans_are_counted(command: Any) -> None:
     assert 'orbitalreg_scans_waiting{scanner="probe"} 0.0' in text
     assert 'orbitalreg_reports{scanner="probe",status="ok"} 1.0' in text
     assert 'orbitalreg_scans_total{scanner="probe",status="ok"} 1.0' in text
+
+
+def test_what_a_former_scanner_said_can_be_dropped(command: Any, make_site: MakeSite) -> None:
+    """A policy that its finding blocked the file by opens it at the next request."""
+    site, run = command
+    put(site, "bad")
+    work(site)
+    policy = '[[policies]]\nname = "gate"\nrepositories = ["acme/toys"]\naction = "block"\nseverity = "high"\n'
+    refused = run("scan", "--forget", "probe")
+    assert refused.exit_code == 1
+    assert "scanner probe is enabled and would say it again" in refused.stderr
+    former = make_site(policy)
+    assert former.get("/toy/acme/toys/get/ball/ball@1.toy").status_code == 403
+    result = run("scan", "--forget", "probe")
+    assert (result.exit_code, result.stdout) == (0, "dropped 1 reports of probe\n")
+    assert former.get("/toy/acme/toys/get/ball/ball@1.toy").status_code == 200
+    [entry] = former.registry.catalog.read().execute("SELECT target FROM audit_entry WHERE action = 'scanner.forget'")
+    assert entry[0] == "probe"
+
+
+def test_scan_wants_something_to_scan_or_to_forget(command: Any) -> None:
+    _, run = command
+    for words in ((), ("acme/toys", "--forget", "probe")):
+        assert run("scan", *words).exit_code == 2
