@@ -219,6 +219,7 @@ def test_every_status_stands_for_the_error_that_made_it() -> None:
         errors.UploadRefused: errors.InvalidName,
         errors.Withheld: errors.Forbidden,
         errors.ExchangeRefused: errors.Malformed,
+        errors.ScannerFailed: errors.Busy,
     }
     for kind, status in TABLE:
         found = BY_STATUS.get(status.value, errors.Unreachable)
