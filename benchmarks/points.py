@@ -32,7 +32,7 @@ class Point:
     run: dict[str, Callable[[], Sample]]  # by server; in this order in each round
     bounds: tuple[Bound, ...] = ()
     reference: str = "nginx"
-    rounds_factor: int = 1
+    rounds_factor: float = 1
 
 
 @dataclass
@@ -84,7 +84,7 @@ def measure(point: Point, rounds: int) -> Result:
     """Interleaved rounds: A B C A B C. A server that fails at a point is a result, not the end of the run."""
     samples: dict[str, list[Sample | None]] = {name: [] for name in point.run}
     faults: dict[str, str] = {}
-    for number in range(rounds * point.rounds_factor):
+    for number in range(max(1, round(rounds * point.rounds_factor))):
         for name, run in point.run.items():
             try:
                 sample = run()

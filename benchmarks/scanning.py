@@ -86,4 +86,5 @@ def rescanning(ours: Scanned, wheels: Sequence[Wheel]) -> Iterator[Point]:
         ours.change()
         return Sample(len(wheels) / ours.work())
 
-    yield Point(f"{len(wheels):,} files looked at anew by four scanners", "", FILES, {OURS: run}, (Bound("value", 20),))
+    yield Point(f"{len(wheels):,} files looked at anew by four scanners", "", FILES, {OURS: run}, (Bound("value", 20),),
+                rounds_factor=1 / 3)  # fmt: skip  # minutes each
