@@ -35,10 +35,10 @@ serve: $(BIN)/orbitalreg  ## a running server on the embedded default, in this f
 	@$(BIN)/orbitalreg serve
 
 test: $(BIN)/.developer  ## the tests of every day: under three minutes
-	$(PYTEST) $(PARALLEL) -m "not online" $(DAILY) tests/unit tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SCANNERS:%=plugins/plugin_scanners/%/tests) $(SERVED:%=--ignore=%)
+	$(PYTEST) $(PARALLEL) -m "not online" $(DAILY) tests/unit tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SERVED:%=--ignore=%)
 
-test-plugins: $(BIN)/.developer  ## the kit for plugin authors, and what GitLab's jobs sign in with
-	$(PYTEST) $(PARALLEL) tests/kit plugins/plugin_oidc/tests
+test-plugins: $(BIN)/.developer  ## the kit for plugin authors, the scanners, and what GitLab's jobs sign in with
+	$(PYTEST) $(PARALLEL) tests/kit plugins/plugin_oidc/tests $(SCANNERS:%=plugins/plugin_scanners/%/tests)
 
 test-e2e: $(BIN)/.developer  ## several processes, faults of the disk and of upstreams, cold files
 	$(PYTEST) $(PARALLEL) $(SERVED)

@@ -375,7 +375,7 @@ class ScriptedUpstream:
 
     def _talk(self, connected: socket.socket, number: int) -> None:
         with connected.makefile("rb") as lines:
-            while first := lines.readline().decode("latin-1").split():
+            while len(first := lines.readline().decode("latin-1").split()) > 1:  # else TLS, or the end
                 headers = {}
                 while line := lines.readline().decode("latin-1").strip():
                     name, _, value = line.partition(":")
