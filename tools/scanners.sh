@@ -28,4 +28,8 @@ built() {
   GOBIN="$folder/bin" CGO_ENABLED=0 nice go install -ldflags "-s -w -X main.version=${3#v}" "$2@$3"
 }
 built grype github.com/anchore/grype/cmd/grype "$GRYPE"
+if [ -n "${WITHOUT_OSV_SCANNER:-}" ]; then
+  echo "osv-scanner is left out, as WITHOUT_OSV_SCANNER says"
+  exit 0
+fi
 built osv-scanner github.com/google/osv-scanner/v2/cmd/osv-scanner "$OSV_SCANNER"
