@@ -9,7 +9,8 @@ PYTEST := $(BIN)/python -m pytest
 # As many at a time as there are cores here; each file by one of them, so that it starts its server once.
 PARALLEL := -n auto --dist loadfile
 DAILY := tests/e2e/test_clients.py
-SERVED := tests/web/test_server.py tests/web/test_jobs_served.py tests/web/test_adversity.py
+SERVED := tests/web/test_server.py tests/web/test_jobs_served.py tests/web/test_adversity.py \
+	tests/unit/test_scanning.py tests/unit/test_scanning_names.py tests/unit/test_cli_scan.py
 STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py tests/e2e/test_scanning.py
 KINDS := $(wildcard plugins/plugin_pypi/tests/test_conformance_*.py) plugins/plugin_pypi/tests/test_json_api.py
 CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi plugins/plugin_htpasswd/orbitalreg_htpasswd plugins/plugin_oidc/orbitalreg_oidc_gitlab \
