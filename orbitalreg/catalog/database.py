@@ -6,6 +6,7 @@ busy timeout does the same for other processes. `synchronous=FULL` with the writ
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,21 @@ class _Connections(threading.local):
         self.of_process: dict[int, Database] = {}
 
 
+WAL_SECONDS = 30.0
+
+
+def _enable_wal(db: Database) -> None:
+    """SQLite's own patience does not cover this: where several processes make one catalog, it fails at once."""
+    end = time.monotonic() + WAL_SECONDS
+    while True:
+        try:
+            return db.enable_wal()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > end:
+                raise
+        time.sleep(0.02)
+
+
 class Catalog:
     """The tables of one data folder. Thread-safe, and good in a child that is forked while no thread writes."""
 
@@ -50,7 +66,7 @@ class Catalog:
         try:
             data.mkdir(parents=True, exist_ok=True)
             self._mark = CommitMark(data)
-            self._connect().enable_wal()
+            _enable_wal(self._connect())
             with self.write() as db:
                 migrations.apply(db)
         except (OSError, sqlite3.Error) as error:
