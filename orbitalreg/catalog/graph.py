@@ -182,9 +182,7 @@ def nodes(db: Database, graph_id: int, package: str) -> list[NodeRow]:
 # What is written of it
 
 
-def put_package(
-    db: Database, graph_id: int, package: str, revision: str, valid_until: Microseconds | None
-) -> None:
+def put_package(db: Database, graph_id: int, package: str, revision: str, valid_until: Microseconds | None) -> None:
     """Writes."""
     db.execute(
         "INSERT INTO graph_package (graph_id, package, revision, valid_until) VALUES (?, ?, ?, ?)"

@@ -86,7 +86,9 @@ class Application:
             self._pending.add(reading.package)
 
     def _wanted(self, reading: Reading) -> set[tuple[str, str]]:
-        return {(version, "") for version in reading.held} | graph.targets_asked(self._db, self._graph.id, reading.package)
+        return {(version, "") for version in reading.held} | graph.targets_asked(
+            self._db, self._graph.id, reading.package
+        )
 
     def _root(self, reading: Reading, node: NodeRow) -> None:
         """What is held is a root, and what is held no more is none."""

@@ -39,9 +39,7 @@ def _lost(db: Database, suspects: Mapping[int, int]) -> dict[int, int]:
     heapify(heap)
     while heap:
         depth, node_id = heappop(heap)
-        if node_id in lost or any(
-            nearer < depth and asker not in lost for asker, nearer in graph.askers(db, node_id)
-        ):
+        if node_id in lost or any(nearer < depth and asker not in lost for asker, nearer in graph.askers(db, node_id)):
             continue
         lost[node_id] = depth
         for target in graph.targets(db, node_id):

@@ -125,9 +125,7 @@ class Reader:
 class Offered:
     """What a view shows of one package, and what its adapter makes of it: whatever that raises is told as a fault."""
 
-    def __init__(
-        self, view: View, package: str, held: Collection[str], document: Callable[[File, str], bytes]
-    ) -> None:
+    def __init__(self, view: View, package: str, held: Collection[str], document: Callable[[File, str], bytes]) -> None:
         """Reads the listing. Raises what the catalog does."""
         self._view = view
         self._adapter = view.adapter
@@ -196,17 +194,21 @@ class Offered:
 
     def _asked(self, file: File, extras: str) -> Asked:
         try:
-            stated = self._stated.get(file.id)
-            if stated is None:
-                read = self._document
-                stated = self._adapter.stated_requirements(file, lambda kind: read(file, kind))
-                self._stated[file.id] = stated
+            if file.id not in self._stated:
+                self._stated[file.id] = self._states(file)
+            stated = self._stated[file.id]
             wanted = tuple(extras.split(",")) if extras else ()
             return Asked(tuple(self._adapter.requirements(stated, self._view.environment, wanted)), True)
         except NotFound:
             return Asked()
         except Exception as error:  # as above
             return Asked(fault=self._told(error))
+
+    def _states(self, file: File) -> Sequence[str]:
+        """What was uploaded was read then. Raises `NotFound`, and whatever a plugin does."""
+        if file.holder not in self._view.remotes:
+            return file.requirements
+        return self._adapter.stated_requirements(file, lambda kind: self._document(file, kind))
 
     def _told(self, error: Exception) -> str:
         logger.exception("%s/%s: the plugin failed", self._view.repository.address, self._package)

@@ -8,7 +8,6 @@ from itertools import groupby
 from orbitalreg.catalog import Catalog, graph, graph_changes
 from orbitalreg.catalog.graph import GraphRow
 from orbitalreg.catalog.graph_changes import Pending
-from orbitalreg.errors import Busy, NoSpace, StorageFailed
 from orbitalreg.graph.applying import Application
 from orbitalreg.graph.reading import Reader, Reading
 from orbitalreg.graph.views import View

@@ -19,7 +19,7 @@ SCHEME = 1
 class View:
     """One graph to be: a repository by its rules without policies, in one environment of its format.
 
-    `holders` are the ids of the local and remote repositories in it, `has_upstreams` whether there is a remote one.
+    `holders` are the ids of the local and remote repositories in it, `remotes` those of the remote ones.
     """
 
     repository: Repository
@@ -27,7 +27,7 @@ class View:
     adapter: FormatAdapter
     source: GovernedSource
     holders: tuple[str, ...]
-    has_upstreams: bool
+    remotes: frozenset[str]
     digest: str
 
 
@@ -49,7 +49,7 @@ def make_views(
                     adapter,
                     bare,
                     tuple(leaf.repository.id for leaf in leaves),
-                    any(leaf.repository.kind is Kind.REMOTE for leaf in leaves),
+                    frozenset(leaf.repository.id for leaf in leaves if leaf.repository.kind is Kind.REMOTE),
                     hashlib.sha256("\n".join(said).encode()).hexdigest()[:32],
                 )
             )
