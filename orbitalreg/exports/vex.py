@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from orbitalreg import __version__
-from orbitalreg.cli.sarif import is_web
+from orbitalreg.exports.links import is_web
 from orbitalreg.model import Address, Severity
 from orbitalreg.summaries import FindingSummary, VersionFindings
 from orbitalreg.times import to_the_second
