@@ -17,7 +17,7 @@ import json, os, subprocess, sys, time
 from pathlib import Path
 from orbitalreg.errors import ConfigError, ScannerFailed
 from orbitalreg.hookspecs import hookimpl
-from orbitalreg.interfaces import Scanner
+from orbitalreg.interfaces import Scanner, Tool
 from orbitalreg.interfaces.tools import proxies
 from orbitalreg.model import Component, Database, Finding, Report, ReportStatus, Scan, Severity
 
@@ -35,6 +35,10 @@ class Probe(Scanner):
     @property
     def version(self):
         return self.options.get("version", "1.0")
+
+    @property
+    def tool(self):
+        return Tool(Path(self.options["tool"])) if "tool" in self.options else None
 
     @property
     def judges_names(self):

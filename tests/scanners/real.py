@@ -53,6 +53,11 @@ def cases(name: str) -> Iterator[tuple[str, Staged, Path]]:
         yield case, played.staged(packages), plugin / "recorded" / case
 
 
+def recorded_version(name: str) -> Path:
+    """Where what the tool prints of its version is recorded."""
+    return PLUGINS / name / "tests" / "recorded" / "version"
+
+
 def _module(path: Path, name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None

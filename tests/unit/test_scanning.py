@@ -394,6 +394,63 @@ def test_a_new_scanner_and_another_version_look_at_what_is_there(
     assert {report(site, one, name).scanner_version for one in ids for name in ("probe", "second")} == {"2.0"}
 
 
+def tool(path: Path, says: str, log: Path, exit_code: int = 0) -> None:
+    """Puts a program there as a package manager does: a new file in the place of the old one."""
+    new = path.with_suffix(".new")
+    new.write_text(f"#!/bin/sh\necho run >> {log}\necho '{says}'\nexit {exit_code}\n")
+    new.chmod(0o755)
+    new.replace(path)
+
+
+def test_a_tool_that_is_upgraded_in_place_has_every_file_looked_at_anew_important_ones_first(
+    probed: Any, tmp_path: Path
+) -> None:
+    """It is asked once for all these scans, and again when its file is another."""
+    log, notes = tmp_path / "log", tmp_path / "notes"
+    tool(tmp_path / "tool", "probe 1.9.2", log)
+    notes.touch()
+    site = probed('version = ""', f'tool = "{tmp_path}/tool"', f'notes = "{notes}"', 'database = "none"')
+    ids = [put(site, "bad", f"ball@{n}.toy") for n in range(1, 7)]
+    work(site)
+    assert {report(site, file_id).scanner_version for file_id in ids} == {"1.9.2"}
+    watch(site)
+    asked = len(log.read_text().split())
+    assert asked <= 2, "once in the child that scans, once in one that the watch may have beside it"
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    with site.registry.catalog.write() as db:
+        files.add_downloads(db, {(ids[0], "", today): 9, (ids[1], "", today): 90})
+    notes.write_text("")
+    tool(tmp_path / "tool", "probe 1.10.0 (built today)", log)
+    watch(site)
+    assert notes.read_text().split() == [f"ball@{n}.toy" for n in (6, 2, 5, 1, 4, 3)]
+    assert {report(site, file_id).scanner_version for file_id in ids} == {"1.10.0"}
+    notes.write_text("")
+    watch(site)
+    assert notes.read_text() == "", "the same version asks for nothing"
+
+
+def test_a_tool_that_does_not_tell_its_version_any_more_is_a_failure_and_not_another_version(
+    probed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scans, "ATTEMPTS", 1)
+    log = tmp_path / "log"
+    tool(tmp_path / "tool", "probe 1.9.2", log)
+    site = probed('version = ""', f'tool = "{tmp_path}/tool"')
+    before = put(site, "bad")
+    work(site)
+    tool(tmp_path / "tool", "", log, exit_code=127)
+    watch(site)
+    assert waiting(site, "rescan.probe") == []
+    after = put(site, "bad", "ball@2.toy")
+    work(site)
+    assert report(site, before).status is ReportStatus.OK
+    assert report(site, after).reason == "tool ended with 127: it said nothing"
+    (tmp_path / "tool").unlink()
+    late = put(site, "bad", "ball@3.toy")
+    work(site)
+    assert report(site, late).reason == "tool is not there any more: No such file or directory"
+
+
 def test_files_that_fail_anew_are_tried_later_and_a_scanner_that_always_fails_waits(
     probed: Any, tmp_path: Path
 ) -> None:

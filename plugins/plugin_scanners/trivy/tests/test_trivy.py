@@ -17,9 +17,9 @@ from packaging.version import Version
 
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.interfaces import Surroundings, ToolRun
-from orbitalreg.interfaces.tools import Named
+from orbitalreg.interfaces.tools import Named, version_of
 from orbitalreg.model import Component, ReportStatus, Severity
-from orbitalreg.testing.targets import make_target
+from orbitalreg.testing.targets import make_target, run_tool
 
 RECORDED = Path(__file__).parent / "recorded"
 JINJA2 = Component("jinja2", "2.10", "pkg:pypi/jinja2@2.10")
@@ -240,3 +240,10 @@ def test_a_database_that_becomes_too_old_is_another_one(tmp_path: Path, installe
     stale = made(tmp_path, {**options, "max_age": "1s"}).database()
     assert fresh is not None and stale is not None and stale.digest != fresh.digest
     assert (stale.version, stale.built_at) == (fresh.version, fresh.built_at)
+
+
+def test_its_version_is_that_of_the_program_that_is_there_now(tmp_path: Path, installed: Install) -> None:
+    scanner = made(tmp_path, installed(tmp_path))
+    for number in ("0.99.1", "0.100.0"):
+        (tmp_path / "trivy").write_text(f"#!/bin/sh\n[ $* = --version ] && echo 'Version: {number}'\n")
+        assert version_of(scanner.tool, run_tool, tmp_path) == number
