@@ -139,8 +139,10 @@ class Scanning:
     def _outdated(self, scanner: Enabled, task: Task) -> Iterator[str]:
         """The files to look at anew, each once; what is more important comes first, also of what came meanwhile."""
         seen: set[str] = set()
+        began = now()
         while True:
-            some = self._outdated_of(scanner, scanner.state(task.stopping)).some(self._catalog.read(), _since(), BATCH)
+            outdated = self._outdated_of(scanner, scanner.state(task.stopping))
+            some = outdated.some(self._catalog.read(), _since(), BATCH, began)
             unseen = [file_id for file_id in some if file_id not in seen]
             if not unseen:
                 return

@@ -381,6 +381,25 @@ def test_a_changed_database_has_every_file_looked_at_anew_important_ones_first(p
     assert site.count("report") == 6
 
 
+def test_a_scanner_whose_database_is_always_another_looks_at_every_file_once(
+    probed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that were just looked at are outdated again already, and must not hide the others."""
+    monkeypatch.setattr(scans, "BATCH", 2)
+    (tmp_path / "notes").touch()
+    site = probed('database = "restless"', f'notes = "{tmp_path}/notes"')
+    for n in range(1, 8):
+        put(site, "bad", f"ball@{n}.toy")
+    work(site)
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    with site.registry.catalog.write() as db:
+        [file_id] = db.execute("SELECT id FROM file WHERE filename = 'ball@2.toy'").fetchone()
+        files.add_downloads(db, {(file_id, "", today): 9})
+    (tmp_path / "notes").write_text("")
+    watch(site)
+    assert (tmp_path / "notes").read_text().split() == [f"ball@{n}.toy" for n in (7, 2, 6, 5, 4, 3, 1)]
+
+
 def test_a_new_scanner_and_another_version_look_at_what_is_there(
     install: Callable[..., None], make_site: Callable[..., Any], tmp_path: Path
 ) -> None:
