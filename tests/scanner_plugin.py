@@ -81,6 +81,9 @@ class Probe(Scanner):
             case "other scanner": return Report("trusted", ReportStatus.OK, (), seen)
             case "no report": return None
             case "wrong types": return Report(self.name, "excellent", 7, seen)
+            case "many":
+                others = (Finding(f"LOW-{n}", component.name, component.version, Severity.LOW) for n in range(5000))
+                return Report(self.name, ReportStatus.OK, (*others, mine), seen)
             case "stale": return Report(self.name, ReportStatus.DB_STALE, (mine,), seen, reason="old")
         return Report(self.name, ReportStatus.OK, (), seen)
 
@@ -102,6 +105,18 @@ class Probe(Scanner):
             case ["print"]:
                 while True:
                     print("x" * 65536, flush=True)
+            case ["fill", place]:
+                place = target.folder if place == "target" else Path(os.environ["TMPDIR"])
+                held = os.open(place / "much", os.O_CREAT | os.O_WRONLY)
+                os.posix_fallocate(held, 0, 200 << 20)
+                time.sleep(1000)
+            case ["leave", size]:
+                held = os.open(Path(os.environ["TMPDIR"]) / target.filename, os.O_CREAT | os.O_WRONLY)
+                os.posix_fallocate(held, 0, int(size) << 20)
+                os.close(held)
+            case ["tool", "fill"]:
+                run([*PYTHON, "import os, time; [os.posix_fallocate(os.open(str(n), os.O_CREAT | os.O_WRONLY), 0,"
+                     " 50 << 20) for n in range(4)]; time.sleep(1000)"])
             case ["chatter"]: print("{}\\\\nready\\\\n", flush=True)
             case ["long"]: raise ScannerFailed("x" * (40 << 20))
             case ["much"]: raise SystemExit

@@ -17,8 +17,9 @@ from orbitalreg.jobs import BrokenOff, Handler, Task
 from orbitalreg.model import Report, now
 from orbitalreg.plugins import Plugins
 from orbitalreg.scanning import scratch
-from orbitalreg.scanning.children import Children, Exceeded, Limits, Stopped
+from orbitalreg.scanning.children import Children, Stopped
 from orbitalreg.scanning.judging import NameJudge
+from orbitalreg.scanning.limits import Exceeded, Limits
 from orbitalreg.scanning.looking import Enabled, Looker
 from orbitalreg.scanning.queue import WATCH, ScanQueue, kind_of
 from orbitalreg.scanning.wire import Setup, State
@@ -227,7 +228,7 @@ def _enabled(scanner: Scanner, plugin: str, settings: Settings, folder: Path) ->
         (settings.data.path / "plugins" / plugin).absolute(),
         JUDGES_IDLE_SECONDS if judges_names else IDLE_SECONDS,
     )
-    limits = Limits(settings.scanning.time_limit, settings.scanning.memory_limit)
+    limits = Limits(settings.scanning.time_limit, settings.scanning.memory_limit, settings.scanning.disk_limit)
     return Enabled(scanner.name, plugin, deep, judges_names, looks_for_faults, Children(setup, folder, limits))
 
 

@@ -17,7 +17,7 @@ from orbitalreg.jobs import Worker
 from orbitalreg.model import Actor, Finding, Report, ReportStatus, Severity
 from orbitalreg.scanning import scans
 
-LIMITS = '\n[scanning]\ntime_limit = "{time}"\nmemory_limit = "200MiB"\n'
+LIMITS = '\n[scanning]\ntime_limit = "{time}"\nmemory_limit = "200MiB"\ndisk_limit = "128MiB"\n'
 
 
 @pytest.fixture
@@ -139,6 +139,10 @@ def test_the_same_bytes_of_output_are_held_once_and_scanning_again_adds_nothing(
         ("devour", ReportStatus.ERROR, "it took more than 209715200 bytes of memory", 0),
         ("tool hoard", ReportStatus.ERROR, "it took more than 209715200 bytes of memory", 0),
         ("print", ReportStatus.ERROR, "it printed more than 16777216 bytes", 0),
+        ("many", ReportStatus.ERROR, "it found more than 5000 things in one file: the worst are kept", 5000),
+        ("fill target", ReportStatus.ERROR, "it wrote more than 134217728 bytes into its scratch folders", 0),
+        ("fill own", ReportStatus.ERROR, "it wrote more than 134217728 bytes into its scratch folders", 0),
+        ("tool fill", ReportStatus.ERROR, "it wrote more than 134217728 bytes into its scratch folders", 0),
         ("no report", ReportStatus.ERROR, "it answered nonsense; the log of that time says more", 0),
         ("long", ReportStatus.ERROR, "it answered with more than 33554432 bytes", 0),
     ],
@@ -331,6 +335,17 @@ def test_a_worker_that_died_too_often_over_a_file_leaves_an_error(probed: Any, m
     file_id = put(site, "bad")
     work(site)
     assert report(site, file_id).status is ReportStatus.ERROR
+
+
+def test_what_scans_leave_in_a_childs_folder_is_no_later_files_fault(probed: Any) -> None:
+    """A child that keeps much is not kept itself, and its folder goes with it."""
+    site = probed()
+    ids = [put(site, "leave 50", f"ball@{n}.toy") for n in range(1, 6)]
+    ids.append(put(site, "sleep 3", "ball@6.toy"))
+    work(site)
+    assert {report(site, file_id).status for file_id in ids} == {ReportStatus.OK}
+    left = [path.stat().st_size for path in (site.data / "scanning").glob("*/*.toy")]
+    assert sum(left) <= 64 << 20
 
 
 def test_a_file_that_cannot_be_read_is_not_scanned(probed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
