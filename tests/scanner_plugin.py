@@ -52,7 +52,7 @@ class Probe(Scanner):
             told = str(time.monotonic_ns())
         if told == "missing":
             raise ScannerFailed("there is no database yet: run probe update")
-        return Database("db " + told, told, 5) if told != "none" else None
+        return Database("db " + told, told, 5, is_stale=told.endswith(" stale")) if told != "none" else None
 
     def judge(self, components):
         if self.options["judges"] in ("hang", *(f"until {component.version}" for component in components)):

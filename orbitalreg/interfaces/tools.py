@@ -271,10 +271,12 @@ def is_stale(database: Database, max_age: int) -> bool:
 
 
 def dated(database: Database, max_age: int) -> Database:
-    """The database, with another digest from the moment on at which it is too old: files are looked at anew then, since
-    what was `ok` until then is `db_stale`.
+    """The database, stale and with another digest from the moment on at which it is too old: files are looked at anew
+    then, since what was `ok` until then is `db_stale`.
     """
-    return replace(database, digest=f"{database.digest} stale") if is_stale(database, max_age) else database
+    if not is_stale(database, max_age):
+        return database
+    return replace(database, digest=f"{database.digest} stale", is_stale=True)
 
 
 def report(

@@ -240,6 +240,7 @@ def test_a_database_that_becomes_too_old_is_another_one(tmp_path: Path, installe
     stale = made(tmp_path, {**options, "max_age": "1s"}).database()
     assert fresh is not None and stale is not None and stale.digest != fresh.digest
     assert (stale.version, stale.built_at) == (fresh.version, fresh.built_at)
+    assert (fresh.is_stale, stale.is_stale) == (False, True)
 
 
 def test_its_version_is_that_of_the_program_that_is_there_now(tmp_path: Path, installed: Install) -> None:
