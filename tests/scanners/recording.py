@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from real import CLASSES, build_databases, cases, recorded_version, scanner
+from real import CLASSES, build_databases, cases, recorded, scanner
 
 from orbitalreg.interfaces import Runner, Scanner, ToolRun
 from orbitalreg.interfaces.tools import version_of
@@ -31,7 +31,7 @@ def main(names: Sequence[str]) -> None:
         databases.mkdir()
         build_databases(databases)
         for name in names or CLASSES:
-            recorded_version(name).write_bytes(printed_version(scanner(name, databases), Path(folder)))
+            (recorded(name) / "version").write_bytes(printed_version(scanner(name, databases), Path(folder)))
             for case, staged, kept in cases(name):
                 kept.mkdir(exist_ok=True)
                 for file, data in outputs(scanner(name, databases), staged, Path(folder) / name / case).items():

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from orbitalreg_grype.output import read, smallest_above
+from orbitalreg_grype.output import read
 from orbitalreg_grype.plugin import Grype
-from packaging.version import Version
 
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.interfaces import Surroundings, ToolRun
@@ -47,38 +46,6 @@ def document(related: Any = None, artifact: Any = None, **vulnerability: Any) ->
 def only(output: bytes) -> Any:
     (found,) = read(output, COVERAGE, Named([JINJA2])).findings
     return found
-
-
-@pytest.mark.parametrize(
-    ("installed", "told", "expected"),
-    [
-        ("2.2", "3.0.7, 2.2.14, 1.11.29, 2.2.2", "2.2.2"),
-        ("2.10", "2.9.9, 2.10.1", "2.10.1"),
-        ("1.0", "1.0", None),
-        ("1.0rc1", "1.0", "1.0"),
-        ("1.0", "1.0.post1, 0.9", "1.0.post1"),
-        ("1.0", "", None),
-        ("1.0", "none, 2.x, 1.5", "1.5"),
-    ],
-)
-def test_the_smallest_mended_version_above(installed: str, told: str, expected: str | None) -> None:
-    component = Component("some", installed, f"pkg:pypi/some@{installed}")
-    assert smallest_above(component, told.split(",")) == expected
-
-
-@given(st.lists(st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}((a|b|rc|\.post)[0-9])?", fullmatch=True), min_size=2))
-def test_what_is_mended_is_above_and_none_between(versions: Sequence[str]) -> None:
-    component = Component("some", versions[0], f"pkg:pypi/some@{versions[0]}")
-    found = smallest_above(component, versions[1:])
-    above = [Version(version) for version in versions[1:] if Version(version) > Version(versions[0])]
-    assert (found is None) == (not above)
-    assert found is None or Version(found) == min(above)
-
-
-def test_versions_of_other_ecosystems_are_not_compared() -> None:
-    component = Component("left-pad", "1.0", "pkg:npm/left-pad@1.0")
-    assert smallest_above(component, ["1.1"]) == "1.1"
-    assert smallest_above(component, ["1.1", "2.0"]) is None
 
 
 @pytest.mark.parametrize(
