@@ -46,6 +46,28 @@ class Vulnerability:
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """One step of a path: the requirement in the words of the version before, and what is chosen for it."""
+
+    stated: str
+    package: str
+    version: str
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """A vulnerability, and the shortest path to the version that is affected by it: at least one hop.
+
+    Of several of one length it is the first in byte order. `environments` are those in which it comes along.
+    """
+
+    vulnerability: Vulnerability
+    path: tuple[Hop, ...]
+    environments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class _Sighting:
     """A finding, who reported it, and of which file."""
 

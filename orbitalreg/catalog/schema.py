@@ -48,6 +48,11 @@ def m008_reports(db: Database) -> None:
     _run(db, _REPORTS)
 
 
+@migrations()
+def m009_graph(db: Database) -> None:
+    _run(db, _GRAPH)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";"):
         if statement.strip():
@@ -321,5 +326,76 @@ CREATE TABLE listed_report (
     judged_at BIGINT NOT NULL,
     body TEXT NOT NULL,
     PRIMARY KEY (format, package, scanner, version)
+)
+"""
+
+# A graph is what one repository shows, in one environment. Its ids are small integers, since there are as many edges as
+# requirements; an id is given again only after its row is gone with all that names it.
+_GRAPH = """
+CREATE TABLE graph (
+    id INTEGER PRIMARY KEY,
+    repository_id TEXT NOT NULL REFERENCES repository (id),
+    environment TEXT NOT NULL,
+    UNIQUE (repository_id, environment)
+);
+CREATE TABLE graph_package (
+    graph_id INTEGER NOT NULL REFERENCES graph (id) ON DELETE CASCADE,
+    package TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    valid_until BIGINT,
+    PRIMARY KEY (graph_id, package)
+);
+CREATE INDEX graph_package_until ON graph_package (valid_until);
+CREATE TABLE graph_node (
+    id INTEGER PRIMARY KEY,
+    graph_id INTEGER NOT NULL REFERENCES graph (id) ON DELETE CASCADE,
+    package TEXT NOT NULL,
+    version TEXT NOT NULL,
+    extras TEXT NOT NULL,
+    is_known INTEGER NOT NULL,
+    depth INTEGER NOT NULL,
+    UNIQUE (graph_id, package, version, extras)
+);
+CREATE TABLE graph_choice (
+    id INTEGER PRIMARY KEY,
+    graph_id INTEGER NOT NULL REFERENCES graph (id) ON DELETE CASCADE,
+    package TEXT NOT NULL,
+    specifier TEXT NOT NULL,
+    version TEXT,
+    reason TEXT,
+    UNIQUE (graph_id, package, specifier)
+);
+CREATE INDEX graph_choice_version ON graph_choice (graph_id, package, version);
+CREATE TABLE graph_edge (
+    node_id INTEGER NOT NULL REFERENCES graph_node (id) ON DELETE CASCADE,
+    choice_id INTEGER NOT NULL REFERENCES graph_choice (id),
+    extras TEXT NOT NULL,
+    stated TEXT NOT NULL,
+    PRIMARY KEY (node_id, choice_id, extras)
+);
+CREATE INDEX graph_edge_choice ON graph_edge (choice_id, extras);
+CREATE TABLE graph_finding (
+    graph_id INTEGER NOT NULL REFERENCES graph (id) ON DELETE CASCADE,
+    package TEXT NOT NULL,
+    version TEXT NOT NULL,
+    id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (graph_id, package, version, id)
+);
+CREATE TABLE graph_finding_id (
+    alias TEXT NOT NULL,
+    graph_id INTEGER NOT NULL,
+    package TEXT NOT NULL,
+    version TEXT NOT NULL,
+    id TEXT NOT NULL,
+    PRIMARY KEY (alias, graph_id, package, version, id),
+    FOREIGN KEY (graph_id, package, version, id) REFERENCES graph_finding (graph_id, package, version, id)
+        ON DELETE CASCADE
+);
+CREATE TABLE graph_change (
+    format TEXT NOT NULL,
+    package TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    PRIMARY KEY (format, package)
 )
 """

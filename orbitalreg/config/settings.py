@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
+from orbitalreg.config.graph import GraphSettings
 from orbitalreg.config.people import GrantSettings, TokenSettings
 from orbitalreg.config.policies import PolicySettings
 from orbitalreg.config.repositories import ProjectSettings, RepositorySettings, repository_path
@@ -70,6 +71,7 @@ class Settings(Table):
     webhooks: tuple[WebhookSettings, ...] = Field((), strict=False, description="Who is told of changes.")
     policies: tuple[PolicySettings, ...] = Field((), strict=False, description="What files must be like.")
     scanning: ScanningSettings = ScanningSettings()
+    graph: GraphSettings = GraphSettings()
     plugins: dict[str, dict[str, Any]] = Field({}, description="A plugin's own settings; the table enables it.")
 
     _base: Path = PrivateAttr(default=Path())

@@ -5,13 +5,13 @@ conditional requests, ranges, compression and rights, so that every format behav
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Protocol
 
-from orbitalreg.errors import Malformed
+from orbitalreg.errors import InvalidName, Malformed
 from orbitalreg.model import (
     Component,
     Coordinates,
@@ -24,6 +24,7 @@ from orbitalreg.model import (
     RemoteFile,
     RemotePage,
     Repository,
+    Requirement,
     Right,
     Staged,
 )
@@ -307,6 +308,45 @@ class FormatAdapter(ABC):
         Raises `Malformed` for what is no lock file of this format, or pins not everything; it says at which line.
         """
         raise Malformed(f"{filename}: the format {self.name} reads no lock files")
+
+    def environments(self) -> Sequence[str]:
+        """Where things are installed if nobody says otherwise, in the normal form of `environment`; none for a format
+        whose versions ask for nothing.
+        """
+        return ()
+
+    def environment(self, text: str) -> str:
+        """The normal form of the name of an environment that things are installed in. Raises `InvalidName`."""
+        raise InvalidName(f"{text!r}: the format {self.name} knows no environments")
+
+    def stated_requirements(self, file: File, document: Callable[[str], bytes]) -> Sequence[str]:
+        """What the file asks for in its own words, read from what is kept beside it: for a file of an upstream.
+
+        `document(kind)` is as for `license`, and its `NotFound` is let through. The bytes are hostile.
+        """
+        return file.requirements
+
+    def requirements(
+        self, stated: Sequence[str], environment: str, extras: Collection[str] = ()
+    ) -> Sequence[Requirement]:
+        """Those of `stated` that count in the environment: always, or because one of `extras` is asked for.
+
+        What cannot be read is among them, with an empty `package`. Raises nothing for any text.
+        """
+        return ()
+
+    def offers(self, listing: Listing, environment: str) -> Sequence[File]:
+        """The files that an installer could take in the environment, the one that it prefers of each version, the
+        greatest version first. Pre-releases and yanked files are among them; those without a version are not.
+        """
+        return ()
+
+    def candidates(self, requirement: Requirement, offers: Sequence[File]) -> Sequence[File]:
+        """Those of `offers` that an installer may choose for the requirement, in their order: the first is its choice.
+
+        Pre-releases and yanked files are treated as this format's installers do.
+        """
+        return ()
 
     @abstractmethod
     def routes(self) -> Sequence[Route]:

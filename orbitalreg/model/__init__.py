@@ -3,6 +3,7 @@
 Times are integer microseconds since 1970-01-01 UTC; sizes are bytes; digests are lower-case hexadecimal.
 """
 
+from orbitalreg.model.graph import Requirement
 from orbitalreg.model.packages import (
     Address,
     Coordinates,
@@ -50,6 +51,7 @@ __all__ = [
     "Report",
     "ReportStatus",
     "Repository",
+    "Requirement",
     "Right",
     "Scan",
     "Severity",

@@ -171,6 +171,10 @@ class GovernedSource:
             self._raw, self._adapter, replace(self._governance, rules={}, policies=given, kept=Kept())
         )
 
+    def without_policies(self) -> "GovernedSource":
+        """The same repository by its rules alone: what an installer could choose from, if no policy held it back."""
+        return GovernedSource(self._raw, self._adapter, replace(self._governance, policies={}, kept=Kept()))
+
     def remedies(self, package: str) -> Mapping[Any, str]:
         """Why versions are let through although they are too young at this moment, by their keys."""
         judged, instant = self._judged(package), self._governance.clock()

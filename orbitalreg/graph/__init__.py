@@ -1,0 +1,1 @@
+"""The dependencies of what repositories show, and what follows from them."""
