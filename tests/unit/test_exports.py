@@ -1,5 +1,6 @@
 """Findings as SARIF and as VEX, held against the schemas of both."""
 
+import functools
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -13,14 +14,20 @@ from orbitalreg.cli.vex import vex
 from orbitalreg.model import Address
 from orbitalreg.summaries import BundledSummary, FindingSummary, NotScanned, VersionFindings
 
-cyclonedx = pytest.importorskip("cyclonedx.validation.json")
-fluidattacks = pytest.importorskip("fluidattacks_core.sarif")
-
-from cyclonedx.schema import SchemaVersion  # noqa: E402
-
 TOYS = Address("acme", "toys")
 MOMENT = datetime(2026, 11, 28, 10, 0, 0, 5, tzinfo=UTC)
-VALIDATOR = cyclonedx.JsonStrictValidator(SchemaVersion.V1_6)
+
+
+# Seconds to import, so only where a test of these runs.
+@functools.cache
+def sarif_model() -> Any:
+    return pytest.importorskip("fluidattacks_core.sarif").SarifLog
+
+
+@functools.cache
+def vex_schema() -> Any:
+    cyclonedx = pytest.importorskip("cyclonedx.validation.json")
+    return cyclonedx.JsonStrictValidator(pytest.importorskip("cyclonedx.schema").SchemaVersion.V1_6)
 
 
 def finding(name: str = "CVE-2020-1", severity: Any = "high", **more: Any) -> FindingSummary:
@@ -46,14 +53,14 @@ def version(*found: FindingSummary, package: str = "ball", number: str = "1", mi
 def as_sarif(*versions: VersionFindings) -> dict[str, Any]:
     """It is valid."""
     told = json.loads(json.dumps(sarif(TOYS, versions)))
-    fluidattacks.SarifLog.model_validate(told, by_alias=True, by_name=False)
+    sarif_model().model_validate(told, by_alias=True, by_name=False)
     return dict(told)
 
 
 def as_vex(*versions: VersionFindings) -> dict[str, Any]:
     """It is valid."""
     text = json.dumps(vex(TOYS, versions))
-    assert VALIDATOR.validate_str(text) is None
+    assert vex_schema().validate_str(text) is None
     return dict(json.loads(text))
 
 
@@ -61,10 +68,10 @@ def test_the_schemas_bite() -> None:
     wrong = sarif(TOYS, [version(finding())])
     wrong["runs"][0]["results"][0]["level"] = "awful"
     with pytest.raises(ValueError, match="level"):
-        fluidattacks.SarifLog.model_validate(wrong, by_alias=True, by_name=False)
+        sarif_model().model_validate(wrong, by_alias=True, by_name=False)
     wrong = vex(TOYS, [version(finding())])
     wrong["vulnerabilities"][0]["analysis"]["state"] = "awful"
-    assert VALIDATOR.validate_str(json.dumps(wrong)) is not None
+    assert vex_schema().validate_str(json.dumps(wrong)) is not None
 
 
 def test_sarif_has_a_rule_for_each_vulnerability_and_a_result_for_each_version() -> None:
