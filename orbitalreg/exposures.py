@@ -11,8 +11,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orbitalreg.catalog import Catalog, walks
-from orbitalreg.catalog.walks import Edge, Node, Part, Version
+from orbitalreg.catalog.walks import Node, Part, Version
 from orbitalreg.findings import Exposure, Hop, Vulnerability, grouped
+
+_Step = tuple[int, Hop]
+"""A requirement, and the id of the node that it leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ class KnownExposures:
         told = ((package, reading.of_package(package)) for package in reading.packages())
         return ((package, found) for package, found in told if found)
 
-    def exposed(self, repository_id: str, vulnerability: str) -> list[Hit]:
+    def exposed(self, repository_id: str, vulnerability: str) -> Iterator[Hit]:
         """Whom a vulnerability (any of its ids, as it is written) hits: what is affected, and what is exposed to it.
 
         In byte order of package and version, of one version the shortest path first.
@@ -83,10 +86,7 @@ class KnownExposures:
                 wrong = walks.affected(db, graph_id, vulnerability)
                 views.append(_View(environment, walks.backward(db, graph_id, vulnerability), wrong))
                 affected += [(environment, node, wrong) for node in walks.nodes_of(db, graph_id, wrong)]
-        hits = [*_affected(affected), *_Reading(views).hits()]
-        return sorted(
-            hits, key=lambda hit: (hit.package, hit.version, len(hit.path), _order(hit.path), hit.vulnerability.id)
-        )
+        return _hits(_Reading(views), _affected(affected))
 
     def repositories_with(self, vulnerability: str) -> Collection[str]:
         """The ids of the repositories in whose view something is affected by it (any of its ids)."""
@@ -94,40 +94,56 @@ class KnownExposures:
 
 
 class Paths:
-    """The shortest paths in a part of one graph, by the ids of its nodes. Each call is linear in what it walks."""
+    """The requirements in a part of one graph, by the ids of its nodes. Linear in what it walks."""
 
     def __init__(self, part: Part) -> None:
-        self._after: dict[int, list[tuple[int, Edge]]] = {}
+        self._after: dict[int, list[_Step]] = {}
         self._askers: dict[int, list[int]] = {}
         for edge in part.edges:
-            if edge.target_id is not None:
-                self._after.setdefault(edge.node_id, []).append((edge.target_id, edge))
+            if edge.target_id is not None and edge.version is not None:
+                hop = Hop(edge.stated, edge.package, edge.version, edge.extras)
+                self._after.setdefault(edge.node_id, []).append((edge.target_id, hop))
                 self._askers.setdefault(edge.target_id, []).append(edge.node_id)
-        for edges in self._after.values():
-            edges.sort(key=lambda pair: (pair[1].package, pair[1].version or "", pair[1].extras, pair[1].stated))
+        for steps in self._after.values():
+            steps.sort(key=lambda step: _order(step[1:]))
 
-    def distances(self, targets: Iterable[int]) -> dict[int, int]:
-        """How many hops each node is from the nearest of these, which are 0; what leads to none is left out."""
-        found = dict.fromkeys(targets, 0)
-        level, hops = list(found), 0
+    def to(self, targets: Iterable[int]) -> "ShortestPaths":
+        """From every node that leads to one of these."""
+        hops = dict.fromkeys(targets, 0)
+        level, count = list(hops), 0
         while level:
-            hops += 1
+            count += 1
             askers = {asker for node_id in level for asker in self._askers.get(node_id, ())}
-            level = [asker for asker in askers if asker not in found]
-            found.update(dict.fromkeys(level, hops))
-        return found
+            level = [asker for asker in askers if asker not in hops]
+            hops.update(dict.fromkeys(level, count))
+        return ShortestPaths(hops, self._after)
 
-    def path(self, start: int, distances: Mapping[int, int]) -> tuple[Edge, ...]:
-        """The first in byte order of the shortest, which have at least one hop; empty where there is none."""
-        path: list[Edge] = []
+
+class ShortestPaths:
+    """To the nearest of some nodes. `hops` is how many it takes from each node, 0 for those themselves."""
+
+    def __init__(self, hops: Mapping[int, int], after: Mapping[int, Sequence[_Step]]) -> None:
+        self.hops = hops
+        self._after = after
+        self._next: dict[int, _Step | None] = {}
+
+    def path(self, start: int) -> tuple[Hop, ...]:
+        """The first in byte order of the shortest that have at least one hop; empty where there is none."""
+        path: list[Hop] = []
         here = start
-        while not path or distances[here]:
-            ways = [way for way in self._after.get(here, ()) if way[0] in distances]
-            if not ways:
+        while not path or self.hops[here]:
+            step = self._step(here)
+            if step is None:
                 return ()
-            here, edge = min(ways, key=lambda way: distances[way[0]])
-            path.append(edge)
+            here, hop = step
+            path.append(hop)
         return tuple(path)
+
+    def _step(self, here: int) -> _Step | None:
+        if here not in self._next:
+            ways = (step for step in self._after.get(here, ()) if step[0] in self.hops)
+            self._next[here] = min(ways, key=lambda step: self.hops[step[0]], default=None)
+        return self._next[here]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,18 +170,15 @@ class _Goal:
     paths: Paths
     wrong: Mapping[Version, Vulnerability]
     nodes: Mapping[Version, Sequence[int]]
-    distances: Mapping[int, int]
+    nearest: ShortestPaths
 
     def exposure(self, start: Node) -> Exposure | None:
         own = (start.package, start.version)
-        path = self.paths.path(start.id, self.distances)
+        path = self.nearest.path(start.id)
         if path and _end(path) == own:
             others = (node_id for version, ids in self.nodes.items() if version != own for node_id in ids)
-            path = self.paths.path(start.id, self.paths.distances(others))
-        if not path:
-            return None
-        hops = tuple(Hop(edge.stated, edge.package, edge.version or "", edge.extras) for edge in path)
-        return Exposure(self.wrong[_end(path)], hops, (self.environment,))
+            path = self.paths.to(others).path(start.id)
+        return Exposure(self.wrong[_end(path)], path, (self.environment,)) if path else None
 
 
 class _Reading:
@@ -188,12 +201,11 @@ class _Reading:
         told = {version: self._exposures(found) for version, found in sorted(self._starts.get(package, {}).items())}
         return {version: exposures for version, exposures in told.items() if exposures}
 
-    def hits(self) -> Iterator[Hit]:
-        for package in self._starts:
-            for version, exposures in self.of_package(package).items():
-                is_held = any(start.depth == 0 for _, _, start in self._starts[package][version])
-                for one in exposures:
-                    yield Hit(package, version, is_held, one.vulnerability, one.path, one.environments)
+    def hits(self, package: str) -> Iterator[Hit]:
+        for version, exposures in self.of_package(package).items():
+            is_held = any(start.depth == 0 for _, _, start in self._starts[package][version])
+            for one in exposures:
+                yield Hit(package, version, is_held, one.vulnerability, one.path, one.environments)
 
     def _groups(self) -> Iterator[list[_Sighting]]:
         """What is one vulnerability in one package."""
@@ -211,9 +223,9 @@ class _Reading:
             by_view.setdefault(seen.view, {}).setdefault(seen.version, seen.vulnerability)
         for number, wrong in by_view.items():
             nodes = {version: self._nodes[number].get(version, ()) for version in wrong}
-            distances = self._paths[number].distances(node_id for ids in nodes.values() for node_id in ids)
-            goal = _Goal(self._views[number].environment, self._paths[number], wrong, nodes, distances)
-            for node_id in distances:
+            nearest = self._paths[number].to(node_id for ids in nodes.values() for node_id in ids)
+            goal = _Goal(self._views[number].environment, self._paths[number], wrong, nodes, nearest)
+            for node_id in nearest.hops:
                 node = self._views[number].part.nodes[node_id]
                 if not node.extras:
                     yield goal, node
@@ -229,6 +241,16 @@ class _Reading:
             first = min(some, key=lambda one: (len(one.path), _order(one.path), one.environments))
             told.append(replace(first, environments=tuple(sorted(name for one in some for name in one.environments))))
         return tuple(sorted(told, key=lambda one: (_worst_first(one.vulnerability), len(one.path), _order(one.path))))
+
+
+def _hits(reading: _Reading, affected: Iterable[Hit]) -> Iterator[Hit]:
+    """Package by package, since paths may be long and many."""
+    themselves: dict[str, list[Hit]] = {}
+    for hit in affected:
+        themselves.setdefault(hit.package, []).append(hit)
+    for package in sorted({*themselves, *reading.packages()}):
+        hits = [*themselves.get(package, ()), *reading.hits(package)]
+        yield from sorted(hits, key=lambda hit: (hit.version, len(hit.path), _order(hit.path), hit.vulnerability.id))
 
 
 def _affected(found: Iterable[tuple[str, Node, Mapping[Version, tuple[Vulnerability, ...]]]]) -> Iterator[Hit]:
@@ -250,8 +272,8 @@ def _by_version(part: Part) -> dict[Version, list[int]]:
     return found
 
 
-def _end(path: Sequence[Edge]) -> Version:
-    return path[-1].package, path[-1].version or ""
+def _end(path: Sequence[Hop]) -> Version:
+    return path[-1].package, path[-1].version
 
 
 def _ids(seen: _Sighting) -> Sequence[str]:

@@ -105,27 +105,30 @@ def repositories_with(db: Database, alias: str) -> list[str]:
     return [row[0] for row in rows.fetchall()]
 
 
+# The joins are written as CROSS JOIN, which keeps SQLite to their order: what was walked comes first, by the indexes.
 _REACHED = (
     "WITH RECURSIVE walked (id) AS (SELECT id FROM graph_node WHERE {start} UNION"
-    " SELECT t.id FROM walked w JOIN graph_edge e ON e.node_id = w.id JOIN graph_choice c ON c.id = e.choice_id"
-    " JOIN graph_node t ON t.graph_id = c.graph_id AND t.package = c.package AND t.version = c.version"
-    " AND t.extras = e.extras)"
+    " SELECT t.id FROM walked w CROSS JOIN graph_edge e CROSS JOIN graph_choice c CROSS JOIN graph_node t"
+    " WHERE e.node_id = w.id AND c.id = e.choice_id AND t.graph_id = c.graph_id AND t.package = c.package"
+    " AND t.version = c.version AND t.extras = e.extras)"
 )
 _LEADING = (
-    "WITH RECURSIVE walked (id) AS (SELECT e.node_id FROM {affected} f JOIN graph_choice c ON c.graph_id = f.graph_id"
-    " AND c.package = f.package AND c.version = f.version JOIN graph_edge e ON e.choice_id = c.id WHERE {start} UNION"
-    " SELECT e.node_id FROM walked w JOIN graph_node n ON n.id = w.id JOIN graph_choice c ON c.graph_id = n.graph_id"
-    " AND c.package = n.package AND c.version = n.version JOIN graph_edge e ON e.choice_id = c.id"
-    " AND e.extras = n.extras)"
+    "WITH RECURSIVE walked (id) AS (SELECT e.node_id FROM {affected} f CROSS JOIN graph_choice c"
+    " CROSS JOIN graph_edge e WHERE {start} AND c.graph_id = f.graph_id AND c.package = f.package"
+    " AND c.version = f.version AND e.choice_id = c.id UNION"
+    " SELECT e.node_id FROM walked w CROSS JOIN graph_node n CROSS JOIN graph_choice c CROSS JOIN graph_edge e"
+    " WHERE n.id = w.id AND c.graph_id = n.graph_id AND c.package = n.package AND c.version = n.version"
+    " AND e.choice_id = c.id AND e.extras = n.extras)"
 )
 _EDGES = (
     " SELECT e.node_id, e.stated, c.package, c.specifier, e.extras, c.version, c.reason, t.id, t.is_known, t.depth"
-    " FROM walked w JOIN graph_edge e ON e.node_id = w.id JOIN graph_choice c ON c.id = e.choice_id"
-    " LEFT JOIN graph_node t ON t.graph_id = c.graph_id AND t.package = c.package AND t.version = c.version"
-    " AND t.extras = e.extras"
+    " FROM walked w CROSS JOIN graph_edge e CROSS JOIN graph_choice c LEFT JOIN graph_node t"
+    " ON t.graph_id = c.graph_id AND t.package = c.package AND t.version = c.version AND t.extras = e.extras"
+    " WHERE e.node_id = w.id AND c.id = e.choice_id"
 )
 _NODES = (
-    " SELECT n.id, n.package, n.version, n.extras, n.is_known, n.depth FROM walked w JOIN graph_node n ON n.id = w.id"
+    " SELECT n.id, n.package, n.version, n.extras, n.is_known, n.depth FROM walked w CROSS JOIN graph_node n"
+    " WHERE n.id = w.id"
 )
 
 
