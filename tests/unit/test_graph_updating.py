@@ -43,7 +43,7 @@ def test_a_new_version_is_chosen_and_a_deleted_one_is_not(world: World) -> None:
     world.delete("mid-lib==1.1")
     world.update()
     assert world.edges() == ["top-app==1.0: mid-lib -> missing"]
-    assert content(world.registry) == anew(world.registry)
+    assert content(world.registry) == anew(world)
 
 
 def test_extras_are_nodes_as_long_as_somebody_asks_for_them(world: World) -> None:
@@ -55,7 +55,7 @@ def test_extras_are_nodes_as_long_as_somebody_asks_for_them(world: World) -> Non
     world.delete("app==1.0")
     world.update()
     assert world.nodes() == ["lib==1.0 0"]
-    assert content(world.registry) == anew(world.registry)
+    assert content(world.registry) == anew(world)
 
 
 def test_a_finding_raises_the_exposures_of_all_that_leads_to_it(world: World) -> None:
@@ -70,7 +70,7 @@ def test_a_finding_raises_the_exposures_of_all_that_leads_to_it(world: World) ->
     world.update()
     after = {name: world.exposures_revision(name) for name in ("low", "mid", "top", "other")}
     assert [name for name in after if after[name] != before[name]] == ["low", "mid", "top"]
-    assert content(world.registry) == anew(world.registry)
+    assert content(world.registry) == anew(world)
 
 
 def test_nothing_is_written_where_nothing_changed(world: World) -> None:
