@@ -35,12 +35,16 @@ class World:
         self.folder = folder
         self.text = text
         self.registry: Registry = assemble(configured(folder, text))
+        self.copy: World | None = None
 
     @property
     def catalog(self) -> Catalog:
         return self.registry.catalog
 
     def close(self) -> None:
+        if self.copy is not None:
+            self.copy.close()
+            self.copy = None
         self.registry.close()
         self.catalog.close()
 
@@ -231,18 +235,19 @@ def content(registry: Registry) -> list[str]:
 def anew(world: World) -> list[str]:
     """What the content would be, had the graphs been built from nothing: those of a copy are."""
     folder = world.folder / "anew"
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "data").mkdir(parents=True)
+    if world.copy is not None:
+        world.copy.catalog.close()
+    for file in folder.glob(f"data/{FILENAME}*"):
+        file.unlink()
+    (folder / "data").mkdir(parents=True, exist_ok=True)
     world.catalog.read().execute("VACUUM INTO ?", (str(folder / "data" / FILENAME),))
-    copy = World(folder, world.text)
-    try:
-        with copy.catalog.write(lasting=False) as db:
-            for table in TABLES:
-                db.execute(f"DELETE FROM {table}")
-        copy.update()
-        return content(copy.registry)
-    finally:
-        copy.close()
+    if world.copy is None:
+        world.copy = World(folder, world.text)
+    with world.copy.catalog.write(lasting=False) as db:
+        for table in TABLES:
+            db.execute(f"DELETE FROM {table}")
+    world.copy.update()
+    return content(world.copy.registry)
 
 
 TABLES = (
