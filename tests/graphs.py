@@ -243,6 +243,7 @@ def anew(world: World) -> list[str]:
     world.catalog.read().execute("VACUUM INTO ?", (str(folder / "data" / FILENAME),))
     if world.copy is None:
         world.copy = World(folder, world.text)
+    world.copy.catalog.read().execute("PRAGMA journal_mode=WAL")  # which a copy is not in
     with world.copy.catalog.write(lasting=False) as db:
         for table in TABLES:
             db.execute(f"DELETE FROM {table}")
