@@ -10,7 +10,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from orbitalreg import config
@@ -90,7 +90,9 @@ def _find(registry: Registry, number: int) -> bool:
 def _upload(registry: Registry, number: int) -> bool:
     with registry.catalog.write() as db:
         repository_id = registry.repository(Address("acme", "internal")).id
-        _publish(registry, db, repository_id, f"new{number}", [["lib000000", "lib000001<2", "hub", "lib000002", "near1"]])
+        _publish(
+            registry, db, repository_id, f"new{number}", [["lib000000", "lib000001<2", "hub", "lib000002", "near1"]]
+        )
     return True
 
 
@@ -113,10 +115,6 @@ def _size(folder: Path) -> float:
 def _memory_mb() -> float:
     """At its peak."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _unused() -> Iterator[None]:
-    yield
 
 
 if __name__ == "__main__":

@@ -271,7 +271,8 @@ def put_edges(db: Database, rows: Iterable[tuple[int, int, str, str]]) -> None:
 
 def delete_edges(db: Database, rows: Iterable[tuple[int, int, str]]) -> None:
     """Writes (node id, choice id, extras)."""
-    db.conn.executemany("DELETE FROM graph_edge WHERE node_id = ? AND choice_id = ? AND extras = ?", rows)
+    if rows := list(rows):
+        db.conn.executemany("DELETE FROM graph_edge WHERE node_id = ? AND choice_id = ? AND extras = ?", rows)
 
 
 _TARGET = (
@@ -345,6 +346,8 @@ def put_findings(
     db: Database, graph_id: int, package: str, told: Mapping[tuple[str, str], tuple[str, Sequence[str]]]
 ) -> None:
     """Writes (body, every id), by version and id."""
+    if not told:
+        return
     delete_findings(db, graph_id, package, told)
     db.conn.executemany(
         "INSERT INTO graph_finding (graph_id, package, version, id, body) VALUES (?, ?, ?, ?, ?)",
