@@ -128,7 +128,7 @@ class Application:
             return
         self._nodes.add(node_id)
         gone = before.keys() - after.keys()
-        for choice_id, extras in gone:
+        for choice_id, _ in gone:
             self._suspect(choice_id)
             self._idle.add(choice_id)
         graph.delete_edges(self._db, [(node_id, *key) for key in gone])
