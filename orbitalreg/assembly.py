@@ -50,6 +50,7 @@ class Registry:
     refusals: Refusals
     webhooks: Webhooks
     scanning: Scanning
+    known: KnownReports
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -142,7 +143,8 @@ def assemble(settings: Settings) -> Registry:
         configured = _reconcile(db, settings)
     scanning = Scanning(settings, plugins, surroundings.scanners(settings, plugins), catalog, store)
     judges = [name for name, scanner in scanning.scanners.items() if scanner.judges_names]
-    evidence = (KnownReports(catalog, scanning.judge, judges), lookouts(plugins))
+    known = KnownReports(catalog, scanning.judge, judges)
+    evidence = (known, lookouts(plugins))
     sources = make_sources(settings, plugins.formats, configured, catalog, store, scanning.queue, *evidence)
     exchangers = surroundings.exchangers(settings, plugins)
     rights = Rights.of_settings(settings, exchangers)
@@ -162,6 +164,7 @@ def assemble(settings: Settings) -> Registry:
         Refusals(catalog),
         Webhooks(catalog, subscribers(settings)),
         scanning,
+        known,
     )
 
 

@@ -6,6 +6,7 @@ from orbitalreg import __version__
 from orbitalreg.cli import (
     accounts,
     audit,
+    audit_install,
     findings,
     grants,
     new_plugin,
@@ -49,6 +50,7 @@ for command in (
     sources.release_name,
     sources.downloads,
     findings.findings,
+    audit_install.audit_install,
     audit.audit,
     scan.scan,
     policies.policy,
