@@ -10,18 +10,17 @@ from typing import Any
 import click
 
 from orbitalreg.cli.backends import backend, server_option
-from orbitalreg.cli.common import config_option, json_option, plain_json, print_json, print_rows, visible
+from orbitalreg.cli.common import config_option, json_option, plain_json, print_rows, visible
 from orbitalreg.cli.packages import parse_place
-from orbitalreg.cli.sarif import sarif
-from orbitalreg.cli.vex import vex
 from orbitalreg.errors import plain
+from orbitalreg.exports import EXPORTS, Export
 from orbitalreg.model import Address, Severity
 from orbitalreg.summaries import FindingSummary, NotScanned, VersionFindings, severity_name
 
 TITLE = 60
 """So much of a title is in a table."""
 
-_SEVERITIES = click.Choice([str(severity) for severity in Severity])
+SEVERITIES = click.Choice([str(severity) for severity in Severity])
 
 
 @dataclass(slots=True)
@@ -61,13 +60,13 @@ class Tally:
 
 @click.command()
 @click.argument("place", metavar="PROJECT/REPO[/NAME[==VERSION]]")
-@click.option("--severity", type=_SEVERITIES, default="unknown", help="Only findings that are at least so bad.")
-@click.option("--fail-on", type=_SEVERITIES, help="Exit 1 where a finding is at least so bad.")
+@click.option("--severity", type=SEVERITIES, default="unknown", help="Only findings that are at least so bad.")
+@click.option("--fail-on", type=SEVERITIES, help="Exit 1 where a finding is at least so bad.")
 @click.option("--fail-unscanned", is_flag=True, help="Exit 1 where no scanner has looked at a file.")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "sarif", "vex"]),
+    type=click.Choice(["table", "json", *EXPORTS]),
     help="What to print: SARIF 2.1.0 and VEX (CycloneDX 1.6) are for other programs.",
 )
 @config_option
@@ -99,7 +98,7 @@ def findings(
         told = registry.findings(named.address, named.package, named.version, severity_name(asked))
         counted = tally.counted(_with_progress(told, form))
         PRINTERS[form](named.address, (_at_least(shown, version) for version in counted), tally)
-    _judge(tally, fail_unscanned)
+    judge(tally, fail_unscanned)
 
 
 def _at_least(shown: Severity, version: VersionFindings) -> VersionFindings:
@@ -115,7 +114,7 @@ def _with_progress(versions: Iterable[VersionFindings], form: str) -> Iterator[V
         yield from shown
 
 
-def _judge(tally: Tally, fail_unscanned: bool) -> None:
+def judge(tally: Tally, fail_unscanned: bool) -> None:
     """Raises `Exit` with 1 for what the caller does not accept."""
     reasons = []
     if tally.met:
@@ -176,11 +175,17 @@ def print_findings(address: Address, versions: Iterable[VersionFindings], tally:
 
 
 Printer = Callable[[Address, Iterable[VersionFindings], Tally], None]
+
+
+def _printer(export: Export) -> Printer:
+    """The whole or nothing: a part of such a document would be taken for one."""
+    return lambda address, versions, tally: click.echo("".join(export.write(address, versions)))
+
+
 PRINTERS: Mapping[str, Printer] = {
     "table": print_table,
     "json": print_findings,
-    "sarif": lambda address, versions, tally: print_json(sarif(address, versions)),
-    "vex": lambda address, versions, tally: print_json(vex(address, versions)),
+    **{name: _printer(export) for name, export in EXPORTS.items()},
 }
 
 

@@ -199,6 +199,16 @@ class Offered:
             return None, FAILED
         return (found[0].version, None) if found else (None, NOTHING_ALLOWED)
 
+    def candidates(self, specifier: str) -> tuple[str, ...]:
+        """The versions that an installer may choose, the one that it does first; none where that cannot be told."""
+        try:
+            found = self._adapter.candidates(Requirement(self._package, specifier), self.offers)
+        except Exception as error:  # as above
+            self._told(error)
+            return ()
+        versions = tuple(file.version for file in found)
+        return versions if self.versions.issuperset(versions) else ()
+
     def asked(self, nodes: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Asked]:
         """What these (version, extras) ask for, with what they ask of their own version so."""
         found: dict[tuple[str, str], Asked] = {}
