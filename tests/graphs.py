@@ -1,7 +1,6 @@
 """A registry whose graphs are looked at: versions are put into its catalog as uploads are, and graphs told as text."""
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,7 +71,14 @@ class World:
             repositories.package_changed(db, row.id, +1)
         return file
 
-    def tell(self, pin: str, *requirements: str, document: bool = True, on: str = "acme/mirror") -> None:
+    def tell(
+        self,
+        pin: str,
+        *requirements: str,
+        document: bool = True,
+        yanked: str | None = None,
+        on: str = "acme/mirror",
+    ) -> None:
         """The stored page of a remote repository has one file of the version too, and its metadata is here or not."""
         package, _, version = pin.partition("==")
         filename = f"{package.replace('-', '_')}-{version}-py3-none-any.whl"
@@ -84,6 +90,7 @@ class World:
             uploaded_at=1,
             attributes={"filetype": "bdist_wheel"},
             documents={"metadata": ""},
+            yanked=yanked,
         )
         repository_id = self.repository_id(on)
         with self.catalog.write(lasting=False) as db:

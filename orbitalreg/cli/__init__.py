@@ -28,6 +28,7 @@ COMMANDS = (
     "sources.release_name",
     "sources.downloads",
     "findings.findings",
+    "audit_install.audit_install",
     "audit.audit",
     "scan.scan",
     "policies.policy",

@@ -35,7 +35,7 @@ class ShownInventory(Inventory):
     """`Inventory` over a source, and the catalog for what the source does not tell."""
 
     def __init__(self, catalog: Catalog, source: GovernedSource, adapter: FormatAdapter) -> None:
-        super().__init__(catalog, adapter, source.repository.address)
+        super().__init__(catalog, adapter, source.repository.address, source.judges)
         self._source = source
         raw = source.raw
         leaves = [leaf.repository for leaf in (raw.leaves if isinstance(raw, VirtualSource) else [raw])]

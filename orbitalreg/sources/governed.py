@@ -119,6 +119,12 @@ class GovernedSource:
         return self._policing is not None
 
     @property
+    def judges(self) -> frozenset[str]:
+        """The scanners whose word on mere versions counts, for policies and whoever else is told of it."""
+        known = self._governance.known
+        return frozenset() if known is None else known.judges
+
+    @property
     def rules_digest(self) -> str:
         """Changes with the rules and policies that are configured for what is shown here."""
         return self._policy

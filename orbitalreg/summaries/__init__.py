@@ -27,6 +27,15 @@ from orbitalreg.summaries.findings import (
     VersionFindings,
     severity_name,
 )
+from orbitalreg.summaries.installs import (
+    ChangedVersion,
+    InstallAudit,
+    InstalledVersion,
+    InstallStep,
+    LeftFinding,
+    NotInstalled,
+    UpgradeSet,
+)
 from orbitalreg.summaries.lists import Page
 from orbitalreg.summaries.packages import (
     FileSummary,
@@ -46,6 +55,7 @@ __all__ = [
     "BundledSummary",
     "Caller",
     "Change",
+    "ChangedVersion",
     "DatabaseSummary",
     "DayCount",
     "Downloads",
@@ -56,7 +66,12 @@ __all__ = [
     "GrantSummary",
     "Granted",
     "HiddenVersion",
+    "InstallAudit",
+    "InstallStep",
+    "InstalledVersion",
+    "LeftFinding",
     "MemberAnswer",
+    "NotInstalled",
     "NotScanned",
     "Opening",
     "PackageDetail",
@@ -74,6 +89,7 @@ __all__ = [
     "TokenSecret",
     "TokenSummary",
     "TriedFile",
+    "UpgradeSet",
     "VerdictSummary",
     "VersionExplanation",
     "VersionFindings",

@@ -145,6 +145,17 @@ def test_depths_follow_the_shortest_way_there_is(mirrored: World) -> None:
     assert nodes(mirrored) == ["app==2.0 0", "three==1.0 1", "two==1.0 0"]
 
 
+def test_a_node_that_is_chosen_by_somebody_nearer_is_nearer(mirrored: World) -> None:
+    mirrored.tell("one==1.0", "two")
+    mirrored.tell("two==1.0", "three==2.0")
+    mirrored.tell("three==1.0")
+    mirrored.tell("three==2.0", yanked="no good")
+    mirrored.put("app==1.0", "one", "three")
+    assert nodes(mirrored) == ["app==1.0 0", "one==1.0 1", "three==1.0 1", "three==2.0 3", "two==1.0 2"]
+    mirrored.tell("three==2.0")
+    assert nodes(mirrored) == ["app==1.0 0", "one==1.0 1", "three==2.0 1", "two==1.0 2"]
+
+
 def test_what_an_upstream_does_not_say_is_unknown_until_it_is_here(mirrored: World) -> None:
     mirrored.tell("far==1.0", "deep", document=False)
     mirrored.put("app==1.0", "far")
@@ -242,5 +253,5 @@ def test_an_empty_list_turns_the_graph_off_and_what_is_changed_is_seen_when_it_i
 
 
 def test_an_environment_that_no_format_knows_is_a_fault_of_the_configuration(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="graph.environments.1: 'beos' is no environment"):
+    with pytest.raises(ConfigError, match=r"graph\.environments\.1: 'beos' is no environment"):
         World(tmp_path, INTERNAL + '[graph]\nenvironments = ["cpython-3.12-linux-x86_64", "beos"]\n')

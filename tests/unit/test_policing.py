@@ -436,7 +436,7 @@ def test_without_judges_nobody_is_asked_and_what_was_listed_does_not_count(world
     judge = Judge(world.catalog)
     judge.ensure("toy", "ball", ["1.0"])
     for known in (KnownReports(world.catalog), KnownReports(world.catalog, judge, [])):
-        assert (known.of("toy", raw.listing("ball")), known.judges) == ({}, False)
+        assert (known.of("toy", raw.listing("ball")), known.judges) == ({}, frozenset())
     assert len(judge.asked) == 1
 
 
