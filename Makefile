@@ -40,7 +40,7 @@ serve: $(BIN)/orbitalreg  ## a running server on the embedded default, in this f
 	@$(BIN)/orbitalreg serve
 
 test: $(BIN)/.developer  ## the tests of every day: under three minutes
-	$(IN_MEMORY) $(PYTEST) $(PARALLEL) -p no:schemathesis -m "not online" $(DAILY) tests/unit tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SERVED:%=--ignore=%)
+	$(IN_MEMORY) $(PYTEST) $(PARALLEL) -p no:schemathesis -m "not online" $(DAILY) tests/unit tests/graph tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SERVED:%=--ignore=%)
 
 test-plugins: $(BIN)/.developer  ## the kit for plugin authors, the scanners, and what GitLab's jobs sign in with
 	$(IN_MEMORY) $(PYTEST) $(PARALLEL) tests/kit plugins/plugin_oidc/tests $(SCANNERS:%=plugins/plugin_scanners/%/tests)
