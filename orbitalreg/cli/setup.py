@@ -11,7 +11,7 @@ from orbitalreg import config, machine, surroundings
 from orbitalreg import plugins as plugin_registry
 from orbitalreg.assembly import check_plugins, conflicts, detached, lookouts, read_settings
 from orbitalreg.catalog import FILENAME, Catalog, jobs, reports, scans
-from orbitalreg.cli.common import config_option, json_option, moment, print_json, print_rows
+from orbitalreg.cli.common import config_option, json_option, print_json, print_rows
 from orbitalreg.cli.template import starting_file
 from orbitalreg.config import Settings
 from orbitalreg.errors import ConfigError, ScannerFailed
@@ -20,6 +20,7 @@ from orbitalreg.plugins import Plugins
 from orbitalreg.scanning.looking import Enabled
 from orbitalreg.scanning.scans import enabled
 from orbitalreg.sourcing import ask_upstreams, remote_bases
+from orbitalreg.times import moment
 
 
 @click.command()

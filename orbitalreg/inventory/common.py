@@ -23,8 +23,8 @@ from orbitalreg.summaries import (
     TokenDownloads,
     VersionFindings,
     VersionSummary,
-    at,
 )
+from orbitalreg.times import at
 
 TimeKey = tuple[Microseconds, str]
 IdKey = tuple[str, str]

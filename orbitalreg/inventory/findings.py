@@ -20,9 +20,9 @@ from orbitalreg.summaries import (
     ReportedFinding,
     ReportSummary,
     VersionFindings,
-    at,
     severity_name,
 )
+from orbitalreg.times import at
 
 
 @dataclass(frozen=True, slots=True)

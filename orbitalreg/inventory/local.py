@@ -8,7 +8,8 @@ from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.inventory.common import EVERYTHING, START, Inventory, TimeKey, counted, since
 from orbitalreg.model import Address, File
 from orbitalreg.sources import LocalSource
-from orbitalreg.summaries import Downloads, FileSummary, PackageDetail, PackageSummary, VersionSummary, at
+from orbitalreg.summaries import Downloads, FileSummary, PackageDetail, PackageSummary, VersionSummary
+from orbitalreg.times import at
 
 
 class LocalInventory(Inventory):

@@ -14,16 +14,8 @@ from orbitalreg.model import Address, File, Kind, Status, Withholding
 from orbitalreg.sources import GovernedSource
 from orbitalreg.sources.patience import asking_nobody
 from orbitalreg.sources.virtual import VirtualSource
-from orbitalreg.summaries import (
-    Downloads,
-    FileSummary,
-    PackageDetail,
-    PackageSummary,
-    VersionSummary,
-    WithheldSummary,
-    at,
-    at_or_none,
-)
+from orbitalreg.summaries import Downloads, FileSummary, PackageDetail, PackageSummary, VersionSummary, WithheldSummary
+from orbitalreg.times import at, at_or_none
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orbitalreg.cli.sarif import sarif
-from orbitalreg.cli.vex import vex
+from orbitalreg.exports import sarif, vex
+from orbitalreg.exports.links import is_web
 from orbitalreg.model import Address
 from orbitalreg.summaries import BundledSummary, FindingSummary, NotScanned, VersionFindings
 
@@ -138,6 +138,42 @@ def test_what_is_bundled_is_a_component_of_its_own_for_each_place() -> None:
 
 def test_nothing_found_is_a_document_too() -> None:
     assert as_sarif()["runs"][0]["results"] == as_vex()["vulnerabilities"] == []
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://example.com",
+        "http://10.1.2.3:8080/a?b=c#d",
+        "HTTPS://a-b.example/x%20y",
+        "https://osv.dev/vulnerability/X-1",
+    ],
+)
+def test_what_a_person_can_open_is_told_as_a_link(link: str) -> None:
+    assert is_web(link)
+    assert as_sarif(version(finding(links=[link])))["runs"][0]["tool"]["driver"]["rules"][0]["helpUri"] == link
+    assert as_vex(version(finding(links=[link])))["vulnerabilities"][0]["advisories"] == [{"url": link}]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "",
+        "x",
+        "ftp://e/",
+        "http://",
+        "http://[",
+        "http://e/a b",
+        "http://e/\x1f",
+        "HTTP://0\x1f",
+        "http://e/%zz",
+        "http://e/\n",
+    ],
+)
+def test_what_is_no_address_is_told_nowhere(link: str) -> None:
+    assert not is_web(link)
+    assert "helpUri" not in as_sarif(version(finding(links=[link])))["runs"][0]["tool"]["driver"]["rules"][0]
+    assert "advisories" not in as_vex(version(finding(links=[link])))["vulnerabilities"][0]
 
 
 SEVERITIES = st.sampled_from(["unknown", "negligible", "low", "medium", "high", "critical", "malicious"])

@@ -25,7 +25,7 @@ from orbitalreg.policy import (
     Verdict,
     decide,
 )
-from orbitalreg.summaries import end_of
+from orbitalreg.times import end_of
 
 DAY = 86_400_000_000
 NOON = 20_000 * DAY

@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from orbitalreg import __version__
+from orbitalreg.exports.links import is_web
 from orbitalreg.model import Address, Severity
 from orbitalreg.summaries import FindingSummary, VersionFindings
 
@@ -97,15 +98,6 @@ def message(version: VersionFindings, finding: FindingSummary) -> str:
     title = f": {finding.title.rstrip('.')}" if finding.title else ""
     mended = f" Fixed in {finding.fixed_in}." if finding.fixed_in else ""
     return f"{what} has {finding.id} ({finding.severity}){title}.{mended} Seen by {', '.join(finding.by)}."
-
-
-def is_web(link: str) -> bool:
-    """Whether it is an address that a person can open."""
-    try:
-        parts = urlsplit(link)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and link.isascii() and " " not in link
 
 
 def _subject(version: VersionFindings, finding: FindingSummary) -> str:

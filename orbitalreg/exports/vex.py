@@ -6,10 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 from orbitalreg import __version__
-from orbitalreg.cli.common import to_the_second
-from orbitalreg.cli.sarif import is_web
+from orbitalreg.exports.links import is_web
 from orbitalreg.model import Address, Severity
 from orbitalreg.summaries import FindingSummary, VersionFindings
+from orbitalreg.times import to_the_second
 
 SEVERITIES = {Severity.NEGLIGIBLE: "info", Severity.MALICIOUS: "critical"}
 """Those that CycloneDX calls otherwise."""
