@@ -27,6 +27,7 @@ from orbitalreg.summaries.findings import (
     VersionFindings,
     severity_name,
 )
+from orbitalreg.summaries.graphs import GraphEdge, GraphNode, HopSummary, VersionGraph
 from orbitalreg.summaries.lists import Page
 from orbitalreg.summaries.packages import (
     FileSummary,
@@ -55,7 +56,10 @@ __all__ = [
     "FindingSummary",
     "GrantSummary",
     "Granted",
+    "GraphEdge",
+    "GraphNode",
     "HiddenVersion",
+    "HopSummary",
     "MemberAnswer",
     "NotScanned",
     "Opening",
@@ -77,6 +81,7 @@ __all__ = [
     "VerdictSummary",
     "VersionExplanation",
     "VersionFindings",
+    "VersionGraph",
     "VersionSummary",
     "WithheldSummary",
     "severity_name",
