@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 from sqlite_utils import Database
 
+from orbitalreg.catalog import graph_changes
 from orbitalreg.model import Report, ReportStatus
 
 _REPORT = TypeAdapter(Report)
@@ -38,6 +39,7 @@ def changed(db: Database, format_name: str, package: str) -> None:
         " ON CONFLICT (subject) DO UPDATE SET number = revision.number + 1",
         (_subject(format_name, package),),
     )
+    graph_changes.changed(db, format_name, package)
 
 
 def put(
@@ -154,7 +156,12 @@ def forget(db: Database, scanner: str) -> int:
     db.execute("DELETE FROM report_document WHERE scanner = ?", (scanner,))
     db.execute("DELETE FROM listed_report WHERE scanner = ?", (scanner,))
     dropped = db.execute("DELETE FROM report WHERE scanner = ?", (scanner,)).rowcount
-    db.execute("UPDATE revision SET number = number + 1 WHERE subject LIKE 'reports:%'")
+    raised = db.execute(
+        "UPDATE revision SET number = number + 1 WHERE subject LIKE 'reports:%' RETURNING subject"
+    ).fetchall()
+    for (subject,) in raised:
+        _, format_name, package = subject.split(":", 2)
+        graph_changes.changed(db, format_name, package)
     return int(dropped)
 
 

@@ -116,6 +116,11 @@ class GovernedSource:
         return self._policing is not None
 
     @property
+    def rules_digest(self) -> str:
+        """Changes with the rules and policies that are configured for what is shown here."""
+        return self._policy
+
+    @property
     def by_time(self) -> Sequence[Repository]:
         """The repositories whose rules withhold by time here: where an exception has its place."""
         every = {rules.repository.id: rules for way in self._by_holder.values() for rules in way}

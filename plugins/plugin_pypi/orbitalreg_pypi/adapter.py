@@ -1,6 +1,6 @@
 """The adapter: the host's questions, answered for Python packages."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import falcon
@@ -18,9 +18,23 @@ from orbitalreg.interfaces import (
     TextReply,
     Upstreams,
 )
-from orbitalreg.model import Component, Coordinates, File, Inspection, Kind, Locked, Right, Staged
+from orbitalreg.model import (
+    Component,
+    Coordinates,
+    File,
+    Inspection,
+    Kind,
+    Listing,
+    Locked,
+    Requirement,
+    Right,
+    Staged,
+)
 from orbitalreg_pypi import (
     bundles,
+    choices,
+    dependencies,
+    environments,
     filenames,
     inspection,
     json_api,
@@ -70,6 +84,26 @@ class PyPIFormat(FormatAdapter):
 
     def read_lock(self, filename: str, body: bytes) -> Sequence[Locked]:
         return locks.read_lock(filename, body)
+
+    def environments(self) -> Sequence[str]:
+        return [environments.DEFAULT]
+
+    def environment(self, text: str) -> str:
+        return environments.normal(text)
+
+    def stated_requirements(self, file: File, document: Callable[[str], bytes]) -> Sequence[str]:
+        return dependencies.stated(file, document)
+
+    def requirements(
+        self, stated: Sequence[str], environment: str, extras: Collection[str] = ()
+    ) -> Sequence[Requirement]:
+        return dependencies.counting(stated, environment, extras)
+
+    def offers(self, listing: Listing, environment: str) -> Sequence[File]:
+        return choices.offers(listing, environment)
+
+    def candidates(self, requirement: Requirement, offers: Sequence[File]) -> Sequence[File]:
+        return choices.candidates(requirement, offers)
 
     def routes(self) -> Sequence[Route]:
         return [
