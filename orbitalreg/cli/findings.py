@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from orbitalreg.cli.backends import backend, server_option
-from orbitalreg.cli.common import config_option, json_option, plain_json, print_json, print_rows, visible
+from orbitalreg.cli.common import config_option, json_option, plain_json, print_rows, visible
 from orbitalreg.cli.packages import parse_place
 from orbitalreg.errors import plain
 from orbitalreg.exports import EXPORTS, Export
@@ -178,7 +178,8 @@ Printer = Callable[[Address, Iterable[VersionFindings], Tally], None]
 
 
 def _printer(export: Export) -> Printer:
-    return lambda address, versions, tally: print_json(export.make(address, versions))
+    """The whole or nothing: a part of such a document would be taken for one."""
+    return lambda address, versions, tally: click.echo("".join(export.write(address, versions)))
 
 
 PRINTERS: Mapping[str, Printer] = {

@@ -3,9 +3,8 @@
 Each is made of plain values (`orbitalreg.summaries`) alone, of every version that it is given.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from orbitalreg.exports.sarif import sarif
 from orbitalreg.exports.vex import vex
@@ -17,9 +16,12 @@ __all__ = ["EXPORTS", "Export", "sarif", "vex"]
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """A kind of document: `make(address, versions)` is one, as JSON has it; `suffix` is of the names of its files."""
+    """A kind of document: `write(address, versions)` is the text of one, in pieces; `suffix` is of its files' names.
 
-    make: Callable[[Address, Iterable[VersionFindings]], dict[str, Any]]
+    It holds nothing of one version while it reads the next but what its end must name.
+    """
+
+    write: Callable[[Address, Iterable[VersionFindings]], Iterator[str]]
     media_type: str
     suffix: str
 

@@ -34,6 +34,8 @@ FIRST: IdKey = ("", "")
 EVERYTHING = 1 << 30
 _NAMES = 100
 """As many packages' names are read at a time."""
+_PART = 100
+"""As many versions' findings are read at a time."""
 ANONYMOUS = "anonymous"
 SBOMS = ("cyclonedx", "spdx")
 """The kinds of documents of scanners that are bills of materials."""
@@ -160,6 +162,27 @@ class Inventory(ABC):
         by_filename = {file.filename: said[file.id] for file in files}
         spelt = min(file.version for file in files)
         return version_findings(self._adapter, package, spelt, by_filename, at_least)
+
+    def whole_findings(
+        self,
+        package: str | None = None,
+        version: str | None = None,
+        at_least: Severity = Severity.UNKNOWN,
+        may_see: Callable[[str], bool] = lambda package: True,
+    ) -> Iterator[VersionFindings]:
+        """Of a package, of one version, or without either of all that `all_findings` has, which is read in parts.
+
+        Raises `NotFound`.
+        """
+        if package is None:
+            after = FIRST
+            while some := self.all_findings(after, _PART, at_least, may_see):
+                yield from some
+                after = (some[-1].package, some[-1].version)
+        elif version is None:
+            yield from self.findings(package, at_least=at_least)
+        else:
+            yield self.version_findings(package, version, at_least)
 
     def reports(self, package: str, version: str, filename: str) -> FileReports:
         """What each scanner said last of a file. Raises `NotFound`."""

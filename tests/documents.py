@@ -1,0 +1,38 @@
+"""Documents of findings, held against their schemas: SARIF 2.1.0 and CycloneDX 1.6."""
+
+import json
+from typing import Any
+
+import pytest
+
+cyclonedx = pytest.importorskip("cyclonedx.validation.json")
+fluidattacks = pytest.importorskip("fluidattacks_core.sarif")
+
+from cyclonedx.schema import SchemaVersion  # noqa: E402
+
+VALIDATOR = cyclonedx.JsonStrictValidator(SchemaVersion.V1_6)
+
+
+def valid_sarif(text: str) -> dict[str, Any]:
+    """What it says. Raises `ValueError` where it is none."""
+    told = json.loads(text)
+    fluidattacks.SarifLog.model_validate(told, by_alias=True, by_name=False)
+    return dict(told)
+
+
+def valid_vex(text: str) -> dict[str, Any]:
+    """What it says. Raises `ValueError` where it is none."""
+    if (fault := VALIDATOR.validate_str(text)) is not None:
+        raise ValueError(str(fault))
+    return dict(json.loads(text))
+
+
+VALID = {"sarif": valid_sarif, "vex": valid_vex}
+
+
+def lasting(kind: str, text: str) -> dict[str, Any]:
+    """What a valid document says, but for what no two of them have alike."""
+    told = VALID[kind](text)
+    if kind == "vex":
+        del told["serialNumber"], told["metadata"]["timestamp"]
+    return told
