@@ -148,6 +148,14 @@ def backward(db: Database, graph_id: int, alias: str | None = None) -> Part:
     return _part(db, _LEADING.format(affected="graph_finding_id", start=start), [graph_id, alias])
 
 
+def leading(db: Database, graph_id: int, package: str, version: str | None = None) -> Part:
+    """All from which a version of the package is reached, or that one."""
+    start, given = "f.graph_id = ? AND f.package = ?", [graph_id, package]
+    if version is not None:
+        start, given = f"{start} AND f.version = ?", [*given, version]
+    return _part(db, _LEADING.format(affected="graph_choice", start=start), given)
+
+
 def requirers(db: Database, graph_id: int, package: str) -> list[Requirer]:
     """The versions that ask for the package, in byte order; with extras, only for what those bring."""
     rows = db.execute(
@@ -160,6 +168,12 @@ def requirers(db: Database, graph_id: int, package: str) -> list[Requirer]:
         Requirer(name, version, split(extras), depth, stated, chosen, reason)
         for name, version, extras, depth, stated, chosen, reason in rows.fetchall()
     ]
+
+
+def has_package(db: Database, graph_id: int, package: str) -> bool:
+    """Whether a version of it is there."""
+    row = db.execute("SELECT 1 FROM graph_node WHERE graph_id = ? AND package = ? LIMIT 1", (graph_id, package))
+    return row.fetchone() is not None
 
 
 def has_findings(db: Database, graph_id: int) -> bool:

@@ -6,6 +6,7 @@ from orbitalreg import __version__
 from orbitalreg.cli import (
     accounts,
     audit,
+    dependencies,
     findings,
     grants,
     new_plugin,
@@ -49,6 +50,9 @@ for command in (
     sources.release_name,
     sources.downloads,
     findings.findings,
+    dependencies.graph,
+    dependencies.dependents,
+    dependencies.affected,
     audit.audit,
     scan.scan,
     policies.policy,

@@ -3,14 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from itertools import islice
 
 from orbitalreg.catalog import Catalog, downloads, reports
 from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.interfaces import FormatAdapter
+from orbitalreg.inventory.dependencies import Dependencies, told_of_tokens
 from orbitalreg.inventory.findings import by_version, detail, said_of, summary, version_findings
-from orbitalreg.model import Address, File, Microseconds, Severity
+from orbitalreg.model import Address, File, Microseconds, Repository, Severity
 from orbitalreg.sources.patience import asking_nobody
 from orbitalreg.summaries import (
     DayCount,
@@ -24,7 +25,6 @@ from orbitalreg.summaries import (
     VersionFindings,
     VersionSummary,
 )
-from orbitalreg.times import at
 
 TimeKey = tuple[Microseconds, str]
 IdKey = tuple[str, str]
@@ -36,7 +36,6 @@ _NAMES = 100
 """As many packages' names are read at a time."""
 _PART = 100
 """As many versions' findings are read at a time."""
-ANONYMOUS = "anonymous"
 SBOMS = ("cyclonedx", "spdx")
 """The kinds of documents of scanners that are bills of materials."""
 
@@ -48,10 +47,11 @@ class Inventory(ABC):
     `all_findings` and `downloads_by_token`, which ask nobody.
     """
 
-    def __init__(self, catalog: Catalog, adapter: FormatAdapter, address: Address) -> None:
+    def __init__(self, catalog: Catalog, adapter: FormatAdapter, repository: Repository) -> None:
         self._catalog = catalog
         self._adapter = adapter
-        self._address = address
+        self._repository = repository
+        self._address = repository.address
 
     @property
     @abstractmethod
@@ -106,25 +106,7 @@ class Inventory(ABC):
             known = downloads.known_versions(db, list(holders), package)
             spelt = [other for other in known if self._is_same(other, version)]
         rows = downloads.by_token_after(db, list(holders), package, spelt, after, limit)
-        return [
-            TokenDownloads(
-                str(holders[row.repository_id]),
-                package,
-                row.version,
-                row.filename,
-                row.file_id,
-                row.sha256,
-                row.recalled,
-                None if row.recalled_at is None else at(row.recalled_at),
-                row.token_id or None,
-                row.token_name,
-                row.account or ANONYMOUS,
-                row.count,
-                date.fromisoformat(row.first_day),
-                date.fromisoformat(row.last_day),
-            )
-            for row in rows
-        ]
+        return [told_of_tokens(row, package, holders) for row in rows]
 
     def all_findings(
         self,
@@ -249,6 +231,11 @@ class Inventory(ABC):
         said = said_of(self._catalog.read(), self._adapter.name, files)
         return {file_id: [summary(one) for one in some] for file_id, some in said.items()}
 
+    @property
+    def dependencies(self) -> Dependencies:
+        """What its versions bring along, and whom that hits."""
+        return Dependencies(self._catalog, self._repository, self._adapter, self.holders)
+
     def _is_same(self, known: str, version: str) -> bool:
         """Whether they are spellings of one version. One that an upstream's filename does not tell is none."""
         if not known:
@@ -257,11 +244,6 @@ class Inventory(ABC):
             return bool(self._adapter.version_key(known) == self._adapter.version_key(version))
         except ValueError:
             return False
-
-
-def since(days: int) -> str:
-    """The first of the last `days` days (`2026-01-31`, UTC), today's included."""
-    return (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
 
 
 def counted(total: int, by_day: Iterable[tuple[str, int]]) -> Downloads:

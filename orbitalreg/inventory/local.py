@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from orbitalreg.catalog import Catalog, downloads, files, versions
 from orbitalreg.errors import NotFound
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.inventory.common import EVERYTHING, START, Inventory, TimeKey, counted, since
+from orbitalreg.inventory.common import EVERYTHING, START, Inventory, TimeKey, counted
+from orbitalreg.inventory.dependencies import since
 from orbitalreg.model import Address, File
 from orbitalreg.sources import LocalSource
 from orbitalreg.summaries import Downloads, FileSummary, PackageDetail, PackageSummary, VersionSummary
@@ -16,7 +17,7 @@ class LocalInventory(Inventory):
     """`Inventory` over the catalog."""
 
     def __init__(self, catalog: Catalog, source: LocalSource, adapter: FormatAdapter) -> None:
-        super().__init__(catalog, adapter, source.repository.address)
+        super().__init__(catalog, adapter, source.repository)
         self._source = source
 
     @property

@@ -27,7 +27,7 @@ from orbitalreg.summaries.findings import (
     VersionFindings,
     severity_name,
 )
-from orbitalreg.summaries.graphs import GraphEdge, GraphNode, HopSummary, VersionGraph
+from orbitalreg.summaries.graphs import Affected, Dependent, GraphEdge, GraphNode, HopSummary, VersionGraph
 from orbitalreg.summaries.lists import Page
 from orbitalreg.summaries.packages import (
     FileSummary,
@@ -43,12 +43,14 @@ from orbitalreg.summaries.people import AccountSummary, Caller, Granted, GrantSu
 
 __all__ = [
     "AccountSummary",
+    "Affected",
     "AuditEntry",
     "BundledSummary",
     "Caller",
     "Change",
     "DatabaseSummary",
     "DayCount",
+    "Dependent",
     "Downloads",
     "Explanation",
     "FileReports",

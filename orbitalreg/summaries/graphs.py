@@ -68,3 +68,39 @@ class VersionGraph:
     edges: list[GraphEdge]
     worst: list[int]
     left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dependent:
+    """A version that asks for a package, itself or by others, and what of it is chosen for that today.
+
+    `stated` is what it asks for itself, on the way there. `chosen` is null where nothing is, and then `reason` says
+    why in a word. `path` leads from it to what is chosen; it has one hop where it asks itself. `is_held` says whether
+    it is held here, and not only of an upstream and chosen for something.
+    """
+
+    package: str
+    version: str
+    extras: list[str]
+    is_held: bool
+    stated: str
+    chosen: str | None
+    reason: str | None
+    path: list[HopSummary]
+    environments: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """A version that a vulnerability hits: it has it itself, where `path` is empty, or gets it by its dependencies.
+
+    `is_held` says whether it is held here, and not only of an upstream and chosen for something.
+    """
+
+    repository: str
+    package: str
+    version: str
+    is_held: bool
+    finding: FindingSummary
+    path: list[HopSummary]
+    environments: list[str]

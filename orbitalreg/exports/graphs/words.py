@@ -46,10 +46,14 @@ def heading(graph: VersionGraph) -> str:
 
 def summed_up(graph: VersionGraph) -> str:
     """The whole in a line."""
+    if len(graph.nodes) == 1 and not graph.left_out:
+        return "brings nothing along"
     counts = Counter(one.severity for node in graph.nodes[1:] for one in node.findings)
     names = [severity_name(severity) for severity in reversed(Severity)]
     told = ", ".join(f"{counts[name]} {name}" for name in names if counts[name])
-    found = f"{_count(counts.total(), 'vulnerability', 'vulnerabilities')}" + (f" ({told})" if told else " known")
+    found = f"{_count(counts.total(), 'vulnerability', 'vulnerabilities')}" + (
+        f" ({told})" if told else " known among them"
+    )
     left_out = f"; {_count(graph.left_out, 'version', 'versions')} further down not shown" if graph.left_out else ""
     return f"brings {_count(len(graph.nodes) - 1, 'version', 'versions')} with {found}{left_out}"
 
@@ -57,7 +61,12 @@ def summed_up(graph: VersionGraph) -> str:
 def worst_path(graph: VersionGraph) -> str:
     """The path to the worst, in words."""
     if not graph.worst:
-        return "nothing known to be wrong comes along"
+        exposed = graph.nodes[0].exposed
+        return (
+            f"what is {exposed} at worst comes from further down"
+            if exposed
+            else "nothing known to be wrong comes by it"
+        )
     nodes = [graph.nodes[0], *(graph.nodes[graph.edges[number].target or 0] for number in graph.worst)]
     found = nodes[-1].findings
     worst = f"the worst, {found[0].id} ({found[0].severity})," if found else "the worst"
