@@ -128,7 +128,8 @@ def completed(own: Iterable[Report], by_name: Iterable[Report]) -> tuple[Report,
 
 def with_findings(report: Report, others: Iterable[Finding]) -> Report:
     """The report, with those of `others` that it does not have itself."""
-    more = tuple(one for one in others if one not in report.findings)
+    known = frozenset(report.findings)
+    more = tuple(one for one in others if one not in known)
     return replace(report, findings=(*report.findings, *more)) if more else report
 
 

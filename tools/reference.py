@@ -31,7 +31,7 @@ DOCS = TREE / "docs"
 INCLUDED = re.compile(r"^(```\w+(?: \w+=\S+)* from=(?P<path>\S+)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
-SIZES = ("max_upload", "max_page", "max_name_list", "memory_limit")
+SIZES = ("max_upload", "max_page", "max_name_list", "memory_limit", "disk_limit")
 DURATIONS = (
     "max_lifetime",
     "exchanged_lifetime",

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from sqlite_utils import Database
 
 from orbitalreg.catalog import graph_changes
-from orbitalreg.model import Report, ReportStatus
+from orbitalreg.model import Report
 
 _REPORT = TypeAdapter(Report)
 _MARKS = 500
@@ -91,16 +91,6 @@ def of_files(db: Database, file_ids: Sequence[str]) -> dict[str, tuple[Report, .
         for file_id, body in rows.fetchall():
             found.setdefault(file_id, []).append(_REPORT.validate_json(body))
     return {file_id: tuple(reports) for file_id, reports in found.items()}
-
-
-def last_stale(db: Database, scanner: str, digest: str) -> Report | None:
-    """The last report that calls this database of the scanner too old; None where none does."""
-    row = db.execute(
-        "SELECT body FROM report WHERE scanner = ? AND database_digest = ? AND status = ?"
-        " ORDER BY scanned_at DESC, file_id LIMIT 1",
-        (scanner, digest, str(ReportStatus.DB_STALE)),
-    ).fetchone()
-    return _REPORT.validate_json(row[0]) if row else None
 
 
 def documents(db: Database, file_id: str) -> tuple[DocumentRow, ...]:

@@ -25,6 +25,7 @@ pytest.register_assert_rewrite(
     "orbitalreg.testing.commands",
     "orbitalreg.testing.formats",
     "orbitalreg.testing.pages",
+    "orbitalreg.testing.recorded",
     "orbitalreg.testing.requirements",
     "orbitalreg.testing.scanners",
     "orbitalreg.testing.surrounded",
@@ -42,6 +43,7 @@ from orbitalreg.testing.callers import (  # noqa: E402
 from orbitalreg.testing.commands import BaseCommandsContract, CommandsUnderTest  # noqa: E402
 from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile, GoodLock, GoodRequirement  # noqa: E402
 from orbitalreg.testing.formats import BaseFormatAdapterContract  # noqa: E402
+from orbitalreg.testing.recorded import RecordedTool  # noqa: E402
 from orbitalreg.testing.scanners import BaseScannerContract, GoodTarget, Lacking, ScannerUnderTest  # noqa: E402
 from orbitalreg.testing.targets import make_target, run_tool  # noqa: E402
 
@@ -62,6 +64,7 @@ __all__ = [
     "GoodTarget",
     "Lacking",
     "RawBlobs",
+    "RecordedTool",
     "ScannerUnderTest",
     "StoreUnderTest",
     "TokenExchangerUnderTest",
