@@ -167,7 +167,7 @@ def assemble(settings: Settings) -> Registry:
         Refusals(catalog),
         Webhooks(catalog, subscribers(settings)),
         scanning,
-        Graphs(catalog, make_views(settings, plugins.formats, sources.governed), known),
+        Graphs(catalog, make_views(settings, plugins.formats, sources.governed), known, settings.graph),
     )
 
 

@@ -192,17 +192,19 @@ class Client:
         package: str | None = None,
         version: str | None = None,
         severity: SeverityName = "unknown",
+        exposures: bool = True,
     ) -> Iterator[VersionFindings]:
         """Of a repository, a package or one version, version by version; also of those without a finding.
 
-        Findings below `severity` are left out.
+        What is below `severity` is left out, and without `exposures` what comes with dependencies.
         """
+        query = {"severity": severity, "exposures": "true" if exposures else "false"}
         if package is not None and version is not None:
             path = [*_at(address, package, version), "findings"]
-            yield self._ask(VersionFindings, "GET", *path, query={"severity": severity})
+            yield self._ask(VersionFindings, "GET", *path, query=query)
             return
         path = [*_at(address), "findings"] if package is None else [*_at(address, package), "findings"]
-        yield from self._list(VersionFindings, *path, query={"severity": severity, "limit": FINDINGS_PART})
+        yield from self._list(VersionFindings, *path, query={**query, "limit": FINDINGS_PART})
 
     def findings_document(
         self,
@@ -211,10 +213,13 @@ class Client:
         version: str | None = None,
         severity: SeverityName = "unknown",
         kind: Literal["sarif", "vex"] = "sarif",
+        exposures: bool = True,
     ) -> bytes:
         """The same as one document for other programs: SARIF 2.1.0, or VEX of CycloneDX 1.6."""
         path = [*_at(address), "findings"] if package is None else [*_at(address, package, version), "findings"]
-        return self._bytes(*path, query={"severity": severity, "format": kind})
+        return self._bytes(
+            *path, query={"severity": severity, "format": kind, "exposures": "true" if exposures else "false"}
+        )
 
     # What comes with what.
 

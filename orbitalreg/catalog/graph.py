@@ -312,7 +312,8 @@ def targets_of_choice(db: Database, choice_id: int) -> list[tuple[int, int]]:
 _ASKERS = (
     " FROM graph_node AS n"
     " JOIN graph_choice AS c ON c.graph_id = n.graph_id AND c.package = n.package AND c.version = n.version"
-    " JOIN graph_edge AS e ON e.choice_id = c.id AND e.extras = n.extras JOIN graph_node AS asker ON asker.id = e.node_id"
+    " JOIN graph_edge AS e ON e.choice_id = c.id AND e.extras = n.extras"
+    " JOIN graph_node AS asker ON asker.id = e.node_id"
 )
 
 

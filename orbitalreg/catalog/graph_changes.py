@@ -118,7 +118,7 @@ def next_due(db: Database) -> Microseconds | None:
 
 def some(db: Database, graph_ids: Collection[int], limit: int) -> list[Pending]:
     """Pending packages of these graphs, those first that have been so for longest."""
-    marks = ",".join("?" * len(graph_ids))
+    marks = ",".join("?" * len(graph_ids)) or "NULL"
     rows = db.execute(
         f"SELECT graph_id, package, mark FROM graph_pending WHERE graph_id IN ({marks}) ORDER BY mark, package LIMIT ?",
         (*graph_ids, limit),

@@ -14,7 +14,7 @@ from orbitalreg.exposures import KnownExposures
 from orbitalreg.granting import granted, grants_listed
 from orbitalreg.graph.trees import DEPTH
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.inventory import Inventory, inventory_of
+from orbitalreg.inventory import Inventory, Wanted, inventory_of
 from orbitalreg.inventory.dependencies import spelt
 from orbitalreg.model import Address, File, Grant, Repository, Severity, Status
 from orbitalreg.sources.explaining import explain
@@ -58,6 +58,7 @@ class Backend(Protocol):
         package: str | None = None,
         version: str | None = None,
         severity: SeverityName = "unknown",
+        exposures: bool = True,
     ) -> Iterable[VersionFindings]: ...
 
     def yank(self, address: Address, package: str, version: str, reason: str = "") -> Change: ...
@@ -129,11 +130,12 @@ class Local:
         package: str | None = None,
         version: str | None = None,
         severity: SeverityName = "unknown",
+        exposures: bool = True,
     ) -> Iterator[VersionFindings]:
         _, adapter = self._place(address)
         name = None if package is None else adapter.normalize(package)
         number = None if version is None else adapter.normalize_version(version)
-        return self._inventory(address).whole_findings(name, number, Severity.parse(severity))
+        return self._inventory(address).whole_findings(name, number, Wanted(Severity.parse(severity), exposures))
 
     def yank(self, address: Address, package: str, version: str, reason: str = "") -> Change:
         repository, name, number = self._version(address, package, version)
@@ -239,7 +241,7 @@ class Local:
     def _inventory(self, address: Address) -> Inventory:
         _, adapter = self._place(address)
         source = self._registry.sources.governed[address]
-        return inventory_of(self._registry.catalog, source, adapter)
+        return inventory_of(self._registry.catalog, source, adapter, self._registry.graph.views)
 
 
 @contextmanager

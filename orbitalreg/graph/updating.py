@@ -111,7 +111,7 @@ class Updater:
         if not read:
             return
         with self._catalog.write(lasting=False) as db:
-            application = Application(db, row)
+            application = Application(db, row, bool(self._view(row).remotes))
             for pending, reading in read:
                 application.apply(pending, reading)
             application.finish()

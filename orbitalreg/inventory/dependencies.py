@@ -1,7 +1,7 @@
 """What the versions of a repository bring along, who asks for what, and who is hit by a vulnerability."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 
@@ -10,15 +10,39 @@ from orbitalreg.catalog.downloads import TokenRow
 from orbitalreg.catalog.walks import Requirer
 from orbitalreg.errors import NotFound
 from orbitalreg.exposures import Hit, KnownExposures, Paths
-from orbitalreg.findings import Hop, finding_summary
+from orbitalreg.findings import Exposure, Hop, finding_summary
+from orbitalreg.graph.explaining import Outlook, Outlooks
 from orbitalreg.graph.trees import DEPTH, NODES, Trees
+from orbitalreg.graph.views import View
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.model import Address, Repository
-from orbitalreg.summaries import Affected, Dependent, HopSummary, TokenDownloads, VersionGraph
+from orbitalreg.model import Address, Repository, Severity
+from orbitalreg.summaries import (
+    Affected,
+    Dependent,
+    ExposureSummary,
+    HopSummary,
+    TokenDownloads,
+    UpgradeSummary,
+    VersionGraph,
+)
 from orbitalreg.times import at_or_none
 
 ANONYMOUS = "anonymous"
 EVERYTHING = 1 << 30
+KEPT = 1000
+"""After so many exposures, what was read to judge them is read anew."""
+NO_OUTLOOK = Outlook(is_unavoidable=False, upgrade=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which findings: those that are at least so bad, with what comes by dependencies or without."""
+
+    at_least: Severity = Severity.UNKNOWN
+    exposures: bool = True
+
+
+ALL = Wanted()
 
 
 class Dependencies:
@@ -28,14 +52,22 @@ class Dependencies:
     """
 
     def __init__(
-        self, catalog: Catalog, repository: Repository, adapter: FormatAdapter, holders: Mapping[str, Address]
+        self,
+        catalog: Catalog,
+        repository: Repository,
+        adapter: FormatAdapter,
+        holders: Mapping[str, Address],
+        views: Sequence[View],
     ) -> None:
-        """`holders` are the local and remote repositories in the view, by their ids."""
+        """`holders` are the local and remote repositories in the view, by their ids; `views` what its graphs show."""
         self._catalog = catalog
         self._repository = repository
         self._adapter = adapter
         self._holders = holders
         self._exposures = KnownExposures(catalog)
+        self._views = views
+        self._outlooks = Outlooks(catalog, views)
+        self._judged = 0
 
     def tree(
         self, package: str, version: str, environment: str | None = None, depth: int = DEPTH, limit: int = NODES
@@ -67,7 +99,61 @@ class Dependencies:
     def hits(self, vulnerability: str) -> list[Affected]:
         """Whom it hits, in the order of `affected_key`. Any of its ids will do."""
         found = self._exposures.exposed(self._repository.id, spelt(vulnerability))
-        return sorted((_affected(self._repository.address, hit) for hit in found), key=affected_key)
+        return sorted((self._affected(hit) for hit in found), key=affected_key)
+
+    def exposures(
+        self, package: str, versions: Iterable[str], wanted: Wanted = ALL
+    ) -> Mapping[str, list[ExposureSummary]]:
+        """What these versions of a package get by their dependencies, the worst first."""
+        if not wanted.exposures:
+            return {}
+        found = self._exposures.of(self._repository.id, package)
+        return {
+            version: [
+                self._exposure(package, version, one)
+                for one in found[version]
+                if one.vulnerability.severity >= wanted.at_least
+            ]
+            for version in versions
+            if version in found
+        }
+
+    def _exposure(self, package: str, version: str, exposure: Exposure) -> ExposureSummary:
+        outlook, has_it = self._outlook(package, version, exposure), exposure.path[-1]
+        return ExposureSummary(
+            finding_summary(exposure.vulnerability),
+            has_it.package,
+            has_it.version,
+            self._adapter.component(has_it.package, has_it.version).purl,
+            path_summary(exposure.path),
+            list(exposure.environments),
+            outlook.is_unavoidable,
+            _upgrade(outlook),
+        )
+
+    def _affected(self, hit: Hit) -> Affected:
+        outlook = NO_OUTLOOK
+        if hit.path:
+            exposure = Exposure(hit.vulnerability, hit.path, hit.environments)
+            outlook = self._outlook(hit.package, hit.version, exposure)
+        return Affected(
+            str(self._repository.address),
+            hit.package,
+            hit.version,
+            hit.is_held,
+            finding_summary(hit.vulnerability),
+            path_summary(hit.path),
+            list(hit.environments),
+            outlook.is_unavoidable,
+            _upgrade(outlook),
+        )
+
+    def _outlook(self, package: str, version: str, exposure: Exposure) -> Outlook:
+        """What was read for one is kept for the next, but not without bound."""
+        self._judged += 1
+        if self._judged % KEPT == 0:
+            self._outlooks = Outlooks(self._catalog, self._views)
+        return self._outlooks.of(package, version, exposure)
 
     def hit_downloads(
         self, vulnerability: str, days: int, after: tuple[str, ...] = (), limit: int = EVERYTHING
@@ -193,8 +279,9 @@ def _transitive(part: walks.Part, package: str, version: str | None) -> Iterator
             yield Dependent(node.package, node.version, [], node.depth == 0, words, chosen, None, path, [])
 
 
-def _affected(address: Address, hit: Hit) -> Affected:
-    finding = finding_summary(hit.vulnerability)
-    return Affected(
-        str(address), hit.package, hit.version, hit.is_held, finding, path_summary(hit.path), list(hit.environments)
-    )
+def _upgrade(outlook: Outlook) -> UpgradeSummary | None:
+    one = outlook.upgrade
+    if one is None:
+        return None
+    asker = None if one.asker is None else " ".join(one.asker)
+    return UpgradeSummary(one.package, one.version, one.change.value, asker, one.stated, one.is_proved, one.text)

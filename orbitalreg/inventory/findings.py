@@ -1,6 +1,6 @@
 """What scanners know of what a repository holds: reports on files, and findings by version."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import File, Finding, Report, ReportStatus, Severity
 from orbitalreg.summaries import (
     DatabaseSummary,
+    ExposureSummary,
     NotScanned,
     ReportDetail,
     ReportedFinding,
@@ -30,15 +31,19 @@ class Said:
     by_name: bool = False
 
 
-def said_of(db: Database, format_name: str, files: Sequence[File]) -> dict[str, list[Said]]:
-    """By the id of each of these files, what `findings.completed` makes of its own reports and those by name."""
+def said_of(db: Database, format_name: str, files: Sequence[File], judges: Collection[str]) -> dict[str, list[Said]]:
+    """By the id of each of these files, what `findings.completed` makes of its own reports and those by name.
+
+    Of reports by name those of `judges` count alone, as they do for policies: what others once said is not renewed.
+    """
     own = reports.of_files(db, [file.id for file in files])
     by_name = {package: reports.listed(db, format_name, package) for package in {file.package for file in files}}
     found = {}
     for file in files:
         mine = own.get(file.id, ())
         known = {report.scanner for report in mine}
-        said = completed(mine, by_name[file.package].get(file.version, ()))
+        named = by_name[file.package].get(file.version, ())
+        said = completed(mine, (one for one in named if one.scanner in judges))
         found[file.id] = [Said(report, by_name=report.scanner not in known) for report in said]
     return found
 
@@ -56,6 +61,7 @@ def version_findings(
     package: str,
     version: str,
     said: Mapping[str, Sequence[Said]],
+    exposures: Sequence[ExposureSummary] = (),
     at_least: Severity = Severity.UNKNOWN,
 ) -> VersionFindings:
     """Of the files of one version, by filename. Findings below `at_least` are left out."""
@@ -77,6 +83,7 @@ def version_findings(
         len(outdated),
         [NotScanned(filename, [summary(one) for one in said[filename]]) for filename in missing],
         [finding_summary(one) for one in found if one.severity >= at_least],
+        list(exposures),
     )
 
 

@@ -17,17 +17,20 @@ from orbitalreg.summaries.explanations import (
 from orbitalreg.summaries.findings import (
     BundledSummary,
     DatabaseSummary,
+    ExposureSummary,
     FileReports,
     FindingSummary,
+    HopSummary,
     NotScanned,
     ReportDetail,
     ReportedFinding,
     ReportSummary,
     SeverityName,
+    UpgradeSummary,
     VersionFindings,
     severity_name,
 )
-from orbitalreg.summaries.graphs import Affected, Dependent, GraphEdge, GraphNode, HopSummary, VersionGraph
+from orbitalreg.summaries.graphs import Affected, Dependent, GraphEdge, GraphNode, VersionGraph
 from orbitalreg.summaries.lists import Page
 from orbitalreg.summaries.packages import (
     FileSummary,
@@ -53,6 +56,7 @@ __all__ = [
     "Dependent",
     "Downloads",
     "Explanation",
+    "ExposureSummary",
     "FileReports",
     "FileSummary",
     "FindingSummary",
@@ -80,6 +84,7 @@ __all__ = [
     "TokenSecret",
     "TokenSummary",
     "TriedFile",
+    "UpgradeSummary",
     "VerdictSummary",
     "VersionExplanation",
     "VersionFindings",

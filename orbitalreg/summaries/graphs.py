@@ -2,17 +2,7 @@
 
 from dataclasses import dataclass
 
-from orbitalreg.summaries.findings import FindingSummary, SeverityName
-
-
-@dataclass(frozen=True, slots=True)
-class HopSummary:
-    """One step of a path: the requirement in the words of the version before, and what is chosen for it today."""
-
-    stated: str
-    package: str
-    version: str
-    extras: list[str]
+from orbitalreg.summaries.findings import FindingSummary, HopSummary, SeverityName, UpgradeSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +84,8 @@ class Dependent:
 class Affected:
     """A version that a vulnerability hits: it has it itself, where `path` is empty, or gets it by its dependencies.
 
-    `is_held` says whether it is held here, and not only of an upstream and chosen for something.
+    `is_held` says whether it is held here, and not only of an upstream and chosen for something. The rest is as of an
+    `ExposureSummary`; of what has it itself, `is_unavoidable` is false and `upgrade` null: its finding says more.
     """
 
     repository: str
@@ -104,3 +95,5 @@ class Affected:
     finding: FindingSummary
     path: list[HopSummary]
     environments: list[str]
+    is_unavoidable: bool
+    upgrade: UpgradeSummary | None

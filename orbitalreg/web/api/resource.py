@@ -193,7 +193,7 @@ class RepositoryResource(ApiResource):
         repository = self._repository(req)
         adapter = self._registry.formats[repository.format]
         source = self._registry.sources.governed[repository.address]
-        return inventory_of(self._registry.catalog, source, adapter)
+        return inventory_of(self._registry.catalog, source, adapter, self._registry.graph.views)
 
     def _normal_version(self, req: falcon.Request, version: str | None) -> str | None:
         """One that a query names. Raises `NotFound` for what is none."""
