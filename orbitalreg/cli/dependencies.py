@@ -14,8 +14,9 @@ from orbitalreg.cli.packages import Named, parse_package
 from orbitalreg.cli.sources import download_rows
 from orbitalreg.errors import Forbidden, NotFound
 from orbitalreg.exports.graphs import DRAWINGS, summed_up, tree, worst_path
+from orbitalreg.exports.paths import instead, path_words
 from orbitalreg.model import Address
-from orbitalreg.summaries import Affected, Dependent, HopSummary, TokenDownloads
+from orbitalreg.summaries import Affected, Dependent, TokenDownloads
 
 _COLOURS = {"malicious": "magenta", "critical": "red", "high": "red", "medium": "yellow", "low": "blue"}
 
@@ -113,19 +114,13 @@ def _held(one: Affected | Dependent) -> dict[str, str]:
 
 
 def _print(rows: Iterable[dict[str, Any]], nothing: str) -> None:
-    """Where something is held is told where that is not here for all of them."""
+    """Where something is held is told where that is not here for all of them, and what to take where there is any."""
     told = list(rows)
-    if all(row["held"] == "here" for row in told):
-        for row in told:
-            del row["held"]
+    for key, usual in (("held", "here"), ("instead", "")):
+        if all(row.get(key, usual) == usual for row in told):
+            for row in told:
+                row.pop(key, None)
     print_rows(told, False, nothing)
-
-
-def path_words(path: Sequence[HopSummary]) -> str:
-    """The versions of a path."""
-    return " -> ".join(
-        f"{hop.package}{'[' + ','.join(hop.extras) + ']' if hop.extras else ''} {hop.version}" for hop in path
-    )
 
 
 @click.command()
@@ -188,6 +183,7 @@ def _hit(hit: Affected) -> dict[str, Any]:
         "severity": hit.finding.severity,
         "by": path_words(hit.path) or "itself",
         "fixed in": hit.finding.fixed_in,
+        "instead": instead(hit.is_unavoidable, hit.upgrade),
         **_held(hit),
     }
 
