@@ -8,7 +8,7 @@ from itertools import groupby
 from orbitalreg.catalog import Catalog, downloads, walks
 from orbitalreg.catalog.downloads import TokenRow
 from orbitalreg.catalog.walks import Requirer
-from orbitalreg.errors import NotFound
+from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.exposures import Hit, KnownExposures, Paths
 from orbitalreg.findings import Exposure, Hop, finding_summary
 from orbitalreg.graph.explaining import Outlook, Outlooks
@@ -72,8 +72,11 @@ class Dependencies:
     def tree(
         self, package: str, version: str, environment: str | None = None, depth: int = DEPTH, limit: int = NODES
     ) -> VersionGraph:
-        """Raises `NotFound`, and `InvalidName` for what is no environment."""
-        chosen = None if environment is None else self._adapter.environment(environment)
+        """Raises `NotFound`, for what is no environment too."""
+        try:
+            chosen = None if environment is None else self._adapter.environment(environment)
+        except InvalidName as error:
+            raise NotFound(str(error)) from error
         return Trees(self._catalog).tree(self._repository, package, version, chosen, depth, limit)
 
     def dependents(self, package: str, version: str | None = None, is_transitive: bool = False) -> list[Dependent]:

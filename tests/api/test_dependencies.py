@@ -79,7 +79,7 @@ def test_dot_is_for_graphviz(graphed: Any) -> None:
         ("packages/box/versions/9/graph", {}, 404),
         ("packages/absent/versions/1/graph", {}, 404),
         ("packages/box/versions/1/graph", {"format": "png"}, 400),
-        ("packages/box/versions/1/graph", {"environment": "moon"}, 400),
+        ("packages/box/versions/1/graph", {"environment": "moon"}, 404),
         ("packages/box/versions/1/graph", {"environment": "ToyBox"}, 404),
         ("packages/box/versions/1/graph", {"depth": "0"}, 422),
         ("packages/absent/dependents", {}, 404),
