@@ -15,6 +15,8 @@ from orbitalreg.blobs import sync
 from orbitalreg.catalog import Catalog, repositories
 from orbitalreg.config import RepositorySettings, Settings
 from orbitalreg.errors import ConfigError, NotFound, StorageFailed
+from orbitalreg.graph.keeping import Graphs
+from orbitalreg.graph.views import environment_problems, make_views
 from orbitalreg.identity import Accounts
 from orbitalreg.inspection import Inspector
 from orbitalreg.interfaces import Authenticator, BlobStore, Capability, FormatAdapter, Source, TokenExchanger
@@ -51,12 +53,13 @@ class Registry:
     webhooks: Webhooks
     scanning: Scanning
     known: KnownReports
+    graph: Graphs
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """What runs the jobs, by their kinds."""
         chain = Handler(Chainer(self.catalog, self.webhooks.hand_out), attempts=None, longest_delay=60, at_start=True)
-        return {CHAIN: chain, **self.webhooks.handlers, **self.scanning.handlers}
+        return {CHAIN: chain, **self.webhooks.handlers, **self.scanning.handlers, **self.graph.handlers}
 
     def repository(self, address: Address) -> Repository:
         """The configured repository. Raises `NotFound`."""
@@ -123,6 +126,7 @@ def check_plugins(settings: Settings) -> Plugins:
     problems += [f"plugins.{name}: no such plugin is installed" for name in settings.plugins if name not in plugins]
     problems += upstream_problems(settings, plugins.formats)
     problems += pattern_problems(settings, plugins.formats)
+    problems += environment_problems(settings, plugins.formats)
     if problems:
         raise ConfigError(problems)
     subscribers(settings)
@@ -165,6 +169,7 @@ def assemble(settings: Settings) -> Registry:
         Webhooks(catalog, subscribers(settings)),
         scanning,
         known,
+        Graphs(catalog, make_views(settings, plugins.formats, sources.governed), known, settings.graph),
     )
 
 

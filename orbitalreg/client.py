@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Literal, Self, TypeVar, cast
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -200,6 +200,18 @@ class Client:
             return
         path = [*_at(address), "findings"] if package is None else [*_at(address, package), "findings"]
         yield from self._list(VersionFindings, *path, query={"severity": severity, "limit": FINDINGS_PART})
+
+    def findings_document(
+        self,
+        address: Address,
+        package: str | None = None,
+        version: str | None = None,
+        severity: SeverityName = "unknown",
+        kind: Literal["sarif", "vex"] = "sarif",
+    ) -> bytes:
+        """The same as one document for other programs: SARIF 2.1.0, or VEX of CycloneDX 1.6."""
+        path = [*_at(address), "findings"] if package is None else [*_at(address, package, version), "findings"]
+        return self._bytes(*path, query={"severity": severity, "format": kind})
 
     def reports(self, address: Address, package: str, version: str, filename: str) -> FileReports:
         """What each scanner said last of a file."""

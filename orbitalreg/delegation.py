@@ -17,7 +17,8 @@ from orbitalreg.catalog.accounts import TokenRow
 from orbitalreg.errors import Forbidden, InvalidName, NotFound
 from orbitalreg.identity import SECOND, Accounts, record_revocation
 from orbitalreg.model import Actor, Grant, Identity, Microseconds, now, valid_name
-from orbitalreg.summaries import TokenSecret, TokenSummary, at, at_or_none
+from orbitalreg.summaries import TokenSecret, TokenSummary
+from orbitalreg.times import at, at_or_none
 from orbitalreg.tokens import mint, token_hash
 
 DEFAULT_OVERLAP = 24 * 3600

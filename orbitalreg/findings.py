@@ -6,7 +6,7 @@ One vulnerability has many ids: those of a finding and its aliases are one, as a
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from orbitalreg.errors import InvalidName
 from orbitalreg.interfaces import FormatAdapter
@@ -14,6 +14,8 @@ from orbitalreg.model import Finding, Microseconds, Report, Severity
 
 Order = Callable[[str], Any]
 """The sort key of a version in any spelling. Raises `InvalidName` or `ValueError` for what is none."""
+
+T = TypeVar("T")
 
 _PREFERRED = ("CVE-", "GHSA-", "PYSEC-")
 
@@ -123,7 +125,8 @@ def completed(own: Iterable[Report], by_name: Iterable[Report]) -> tuple[Report,
 
 def with_findings(report: Report, others: Iterable[Finding]) -> Report:
     """The report, with those of `others` that it does not have itself."""
-    more = tuple(one for one in others if one not in report.findings)
+    known = frozenset(report.findings)
+    more = tuple(one for one in others if one not in known)
     return replace(report, findings=(*report.findings, *more)) if more else report
 
 
@@ -132,14 +135,17 @@ def _told(sightings: Iterable[_Sighting], order: Order | None) -> tuple[Vulnerab
     by_place: dict[tuple[str, str, bool, str], list[_Sighting]] = {}
     for seen in sightings:
         by_place.setdefault(seen.place, []).append(seen)
-    merged = [_merged(group, order) for found in by_place.values() for group in _groups(found)]
+    merged = [_merged(group, order) for found in by_place.values() for group in grouped(found, _ids)]
     return tuple(
         sorted(merged, key=lambda one: (-one.severity, one.is_bundled, one.package, one.version, one.locations, one.id))
     )
 
 
-def _groups(found: Iterable[_Sighting]) -> Collection[list[_Sighting]]:
-    """Those that share an id, also by way of others: union-find, so that ten thousand take no longer than they must."""
+def grouped(found: Iterable[T], ids: Callable[[T], Iterable[str]]) -> Collection[list[T]]:
+    """Those that share an id, also by way of others, in the order given; each has at least one.
+
+    Union-find, so that ten thousand take no longer than they must.
+    """
     parents: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -148,15 +154,21 @@ def _groups(found: Iterable[_Sighting]) -> Collection[list[_Sighting]]:
             name = parents[name]
         return name
 
-    found = list(found)
-    for seen in found:
-        first = root(seen.finding.id)
-        for alias in seen.finding.aliases:
-            parents[root(alias)] = first
-    groups: dict[str, list[_Sighting]] = {}
-    for seen in found:
-        groups.setdefault(root(seen.finding.id), []).append(seen)
+    firsts = []
+    for one in found:
+        first, *others = ids(one)
+        firsts.append((first, one))
+        top = root(first)
+        for other in others:
+            parents[root(other)] = top
+    groups: dict[str, list[T]] = {}
+    for first, one in firsts:
+        groups.setdefault(root(first), []).append(one)
     return groups.values()
+
+
+def _ids(seen: _Sighting) -> Iterable[str]:
+    return (seen.finding.id, *seen.finding.aliases)
 
 
 def _merged(group: list[_Sighting], order: Order | None) -> Vulnerability:

@@ -11,7 +11,8 @@ from orbitalreg.errors import Forbidden
 from orbitalreg.identity import Accounts
 from orbitalreg.model import Actor, Grant, Identity, Right
 from orbitalreg.rights import Rights
-from orbitalreg.summaries import AccountSummary, Granted, GrantSummary, at, at_or_none
+from orbitalreg.summaries import AccountSummary, Granted, GrantSummary
+from orbitalreg.times import at, at_or_none
 
 CATALOG, CONFIGURATION = "catalog", "configuration"
 GrantKey = tuple[str, str]

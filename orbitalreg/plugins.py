@@ -33,7 +33,7 @@ def installed_entry_points() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
     for point in entry_points(group=hookspecs.GROUP):
         other = found.setdefault(point.name, point)
-        if (other.value, _distribution(other)) != (point.value, _distribution(point)):
+        if other is not point and (other.value, _distribution(other)) != (point.value, _distribution(point)):
             raise PluginError(
                 f"two plugins are called {point.name!r}: one from {_distribution(other)}, one from "
                 f"{_distribution(point)}; uninstall one of them"

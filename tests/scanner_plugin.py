@@ -17,7 +17,7 @@ import json, os, subprocess, sys, time
 from pathlib import Path
 from orbitalreg.errors import ConfigError, ScannerFailed
 from orbitalreg.hookspecs import hookimpl
-from orbitalreg.interfaces import Scanner
+from orbitalreg.interfaces import Scanner, Tool
 from orbitalreg.interfaces.tools import proxies
 from orbitalreg.model import Component, Database, Finding, Report, ReportStatus, Scan, Severity
 
@@ -37,6 +37,10 @@ class Probe(Scanner):
         return self.options.get("version", "1.0")
 
     @property
+    def tool(self):
+        return Tool(Path(self.options["tool"])) if "tool" in self.options else None
+
+    @property
     def judges_names(self):
         return bool(self.options.get("judges"))
 
@@ -44,9 +48,11 @@ class Probe(Scanner):
         told = self.options.get("database", "one")
         if told.startswith("/"):
             told = Path(told).read_text()
+        if told == "restless":
+            told = str(time.monotonic_ns())
         if told == "missing":
             raise ScannerFailed("there is no database yet: run probe update")
-        return Database("db " + told, told, 5) if told != "none" else None
+        return Database("db " + told, told, 5, is_stale=told.endswith(" stale")) if told != "none" else None
 
     def judge(self, components):
         if self.options["judges"] in ("hang", *(f"until {component.version}" for component in components)):
@@ -75,6 +81,9 @@ class Probe(Scanner):
             case "other scanner": return Report("trusted", ReportStatus.OK, (), seen)
             case "no report": return None
             case "wrong types": return Report(self.name, "excellent", 7, seen)
+            case "many":
+                others = (Finding(f"LOW-{n}", component.name, component.version, Severity.LOW) for n in range(5000))
+                return Report(self.name, ReportStatus.OK, (*others, mine), seen)
             case "stale": return Report(self.name, ReportStatus.DB_STALE, (mine,), seen, reason="old")
         return Report(self.name, ReportStatus.OK, (), seen)
 
@@ -96,6 +105,18 @@ class Probe(Scanner):
             case ["print"]:
                 while True:
                     print("x" * 65536, flush=True)
+            case ["fill", place]:
+                place = target.folder if place == "target" else Path(os.environ["TMPDIR"])
+                held = os.open(place / "much", os.O_CREAT | os.O_WRONLY)
+                os.posix_fallocate(held, 0, 200 << 20)
+                time.sleep(1000)
+            case ["leave", size]:
+                held = os.open(Path(os.environ["TMPDIR"]) / target.filename, os.O_CREAT | os.O_WRONLY)
+                os.posix_fallocate(held, 0, int(size) << 20)
+                os.close(held)
+            case ["tool", "fill"]:
+                run([*PYTHON, "import os, time; [os.posix_fallocate(os.open(str(n), os.O_CREAT | os.O_WRONLY), 0,"
+                     " 50 << 20) for n in range(4)]; time.sleep(1000)"])
             case ["chatter"]: print("{}\\\\nready\\\\n", flush=True)
             case ["long"]: raise ScannerFailed("x" * (40 << 20))
             case ["much"]: raise SystemExit

@@ -31,7 +31,7 @@ DOCS = TREE / "docs"
 INCLUDED = re.compile(r"^(```\w+(?: \w+=\S+)* from=(?P<path>\S+)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
-SIZES = ("max_upload", "max_page", "max_name_list", "memory_limit")
+SIZES = ("max_upload", "max_page", "max_name_list", "memory_limit", "disk_limit")
 DURATIONS = (
     "max_lifetime",
     "exchanged_lifetime",
@@ -142,16 +142,21 @@ def routes() -> str:
 
 def _operation(path: str, method: str, told: dict[str, Any]) -> str:
     status, answer = next((status, answer) for status, answer in told["responses"].items() if status.startswith("2"))
-    schema = answer["content"].get("application/json", {}).get("schema")
-    kept = " or ".join(f"`{media_type}`" for media_type in answer["content"])
-    shape = kept if schema is None else schema.get("$ref", "/a JSON object").rpartition("/")[2]
+    shape = " or ".join(_answered(media_type, part["schema"]) for media_type, part in answer["content"].items())
     queries = [f"`{name}`" for name in _names(told["parameters"], "query")]
     body = told.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {}).get("$ref")
     takes = [f"Body: {_shape(body)}." if body else "", f"Query: {', '.join(queries)}." if queries else ""]
-    answers = f"Answers {status} {HTTPStatus(int(status)).phrase}, {_shape(shape)}."
+    answers = f"Answers {status} {HTTPStatus(int(status)).phrase}, {shape}."
     facts = " ".join([f"Right: `{told['x-right']}`.", *filter(None, takes), answers])
     example = _curl(path, method, told, body)
     return f"### `{method.upper()} {path}`\n\n{told['summary']}\n{facts}\n\n```bash\n{example}\n```\n"
+
+
+def _answered(media_type: str, schema: dict[str, Any]) -> str:
+    """What comes: JSON of a shape, or something else by its type."""
+    if media_type != "application/json":
+        return f"`{media_type}`"
+    return _shape(schema.get("$ref", "/a JSON object").rpartition("/")[2])
 
 
 def _names(parameters: list[dict[str, Any]], place: str, required: bool = False) -> list[str]:
@@ -199,7 +204,7 @@ def _shape(reference: str) -> str:
     name = reference.rpartition("/")[2]
     if name.endswith(PART):
         return f"a part of a list of {_shape(name.removesuffix(PART))}"
-    return name if " " in name or "`" in name else f"[{name}](#{name.lower()})"
+    return name if " " in name else f"[{name}](#{name.lower()})"
 
 
 def _kind(schema: dict[str, Any]) -> str:

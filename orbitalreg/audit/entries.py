@@ -11,7 +11,8 @@ from orbitalreg.catalog import audit_entries
 from orbitalreg.catalog.accounts import as_json
 from orbitalreg.catalog.audit_entries import EntryRow, new_id
 from orbitalreg.model import Actor, Grant, now
-from orbitalreg.summaries import AuditEntry, at
+from orbitalreg.summaries import AuditEntry
+from orbitalreg.times import at
 
 CHAIN = "audit.chain"
 """The job that links entries."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 from ulid import ULID
 
+from orbitalreg.catalog import graph_changes
 from orbitalreg.model import Microseconds, now
 
 
@@ -27,6 +28,7 @@ def insert(
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (str(ULID()), repository_id, package, version, until, reason, created_by, now()),
     )
+    graph_changes.changed_in(db, repository_id, package)
 
 
 def of_package(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 from ulid import ULID
 
-from orbitalreg.catalog import reports
+from orbitalreg.catalog import graph_changes, reports
 from orbitalreg.catalog.files import BlobRow, PreparedDocument
 from orbitalreg.catalog.repositories import PACKAGE, PackageRow, package_row
 from orbitalreg.model import File, Microseconds, RemoteFile, now
@@ -211,10 +211,11 @@ def cached_blob(db: Database, file_id: str) -> BlobRow | None:
 
 def count_cached(db: Database, package_id: str, change: int) -> None:
     """Writes: how many files of a package are held. Its page shows no difference, so that its revision stays."""
-    repository_id, count = db.execute(
-        "UPDATE package SET file_count = file_count + ? WHERE id = ? RETURNING repository_id, file_count",
+    repository_id, count, name = db.execute(
+        "UPDATE package SET file_count = file_count + ? WHERE id = ? RETURNING repository_id, file_count, name",
         (change, package_id),
     ).fetchone()
+    graph_changes.changed_in(db, repository_id, name)
     if (count == 0) != (count - change == 0):
         db.execute("UPDATE repository SET names_revision = names_revision + 1 WHERE id = ?", (repository_id,))
 
@@ -248,6 +249,8 @@ def put_document(db: Database, package_id: str, file_id: str, prepared: Prepared
         " ON CONFLICT (file_id, kind) DO UPDATE SET sha256 = excluded.sha256, body = excluded.body",
         (*keys, prepared.kind, prepared.sha256, prepared.compressed),
     )
+    repository_id, name = db.execute("SELECT repository_id, name FROM package WHERE id = ?", (package_id,)).fetchone()
+    graph_changes.changed_in(db, repository_id, name)
 
 
 def adopt_documents(db: Database, file_id: str) -> None:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 from sqlite_utils import Database
 
-from orbitalreg.model import Report, ReportStatus
+from orbitalreg.catalog import graph_changes
+from orbitalreg.model import Report
 
 _REPORT = TypeAdapter(Report)
 _MARKS = 500
@@ -38,6 +39,7 @@ def changed(db: Database, format_name: str, package: str) -> None:
         " ON CONFLICT (subject) DO UPDATE SET number = revision.number + 1",
         (_subject(format_name, package),),
     )
+    graph_changes.changed(db, format_name, package)
 
 
 def put(
@@ -89,16 +91,6 @@ def of_files(db: Database, file_ids: Sequence[str]) -> dict[str, tuple[Report, .
         for file_id, body in rows.fetchall():
             found.setdefault(file_id, []).append(_REPORT.validate_json(body))
     return {file_id: tuple(reports) for file_id, reports in found.items()}
-
-
-def last_stale(db: Database, scanner: str, digest: str) -> Report | None:
-    """The last report that calls this database of the scanner too old; None where none does."""
-    row = db.execute(
-        "SELECT body FROM report WHERE scanner = ? AND database_digest = ? AND status = ?"
-        " ORDER BY scanned_at DESC, file_id LIMIT 1",
-        (scanner, digest, str(ReportStatus.DB_STALE)),
-    ).fetchone()
-    return _REPORT.validate_json(row[0]) if row else None
 
 
 def documents(db: Database, file_id: str) -> tuple[DocumentRow, ...]:
@@ -154,7 +146,12 @@ def forget(db: Database, scanner: str) -> int:
     db.execute("DELETE FROM report_document WHERE scanner = ?", (scanner,))
     db.execute("DELETE FROM listed_report WHERE scanner = ?", (scanner,))
     dropped = db.execute("DELETE FROM report WHERE scanner = ?", (scanner,)).rowcount
-    db.execute("UPDATE revision SET number = number + 1 WHERE subject LIKE 'reports:%'")
+    raised = db.execute(
+        "UPDATE revision SET number = number + 1 WHERE subject LIKE 'reports:%' RETURNING subject"
+    ).fetchall()
+    for (subject,) in raised:
+        _, format_name, package = subject.split(":", 2)
+        graph_changes.changed(db, format_name, package)
     return int(dropped)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlite_utils import Database
 from ulid import ULID
 
+from orbitalreg.catalog import graph_changes
 from orbitalreg.model import Address, Kind, Microseconds, Status, StatusName, now
 
 
@@ -121,10 +122,11 @@ def package_changed(db: Database, package_id: str, file_count_change: int = 0) -
     """Writes: a new revision of the package, and of its repository's names where it came or went."""
     row = db.execute(
         "UPDATE package SET revision = revision + 1, file_count = file_count + ? WHERE id = ?"
-        " RETURNING repository_id, file_count",
+        " RETURNING repository_id, file_count, name",
         (file_count_change, package_id),
     ).fetchone()
-    repository_id, count = row
+    repository_id, count, name = row
+    graph_changes.changed_in(db, repository_id, name)
     if (count == 0) != (count - file_count_change == 0):
         db.execute("UPDATE repository SET names_revision = names_revision + 1 WHERE id = ?", (repository_id,))
 
@@ -144,4 +146,8 @@ def release(db: Database, row: PackageRow) -> None:
         " (SELECT repository_id FROM package WHERE id = ?)",
         (row.id,),
     )
-    db.execute("DELETE FROM package WHERE id = ? AND file_count = 0", (row.id,))
+    gone = db.execute(
+        "DELETE FROM package WHERE id = ? AND file_count = 0 RETURNING repository_id", (row.id,)
+    ).fetchall()
+    for (repository_id,) in gone:
+        graph_changes.changed_in(db, repository_id, row.name)

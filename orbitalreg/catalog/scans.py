@@ -6,6 +6,7 @@ from itertools import zip_longest
 
 from sqlite_utils import Database
 
+from orbitalreg.catalog.jobs import NEVER
 from orbitalreg.model import Microseconds
 
 
@@ -58,36 +59,50 @@ class Outdated:
     version: str
     formats: Sequence[str]
 
-    def some(self, db: Database, since: str, limit: int) -> list[str]:
-        """Ids of at most `limit` files: by turns the newest, and those fetched most since the day `since`."""
-        newest = self._ids(db, "", "f.uploaded_at DESC, f.id", (), (limit,))
+    def some(self, db: Database, since: str, limit: int, before: Microseconds) -> list[str]:
+        """Ids of at most `limit` files: by turns the newest, and those fetched most since the day `since`.
+
+        Those with a report from `before` or later are left out, whatever it was made by: a scanner whose digest is
+        always another would have the same files looked at for ever.
+        """
+        newest = self._ids(db, "", "f.uploaded_at DESC, f.id", (), limit, before)
         fetched = self._ids(
             db,
             " JOIN (SELECT file_id, SUM(count) AS total FROM download WHERE day >= ? GROUP BY file_id) AS d"
             " ON d.file_id = f.id",
             "d.total DESC, f.id",
             (since,),
-            (limit,),
+            limit,
+            before,
         )
         turns = (file_id for pair in zip_longest(newest, fetched) for file_id in pair if file_id is not None)
         return list(dict.fromkeys(turns))[:limit]
 
     def is_any(self, db: Database) -> bool:
-        return bool(self._ids(db, "", "f.id", (), (1,)))
+        return bool(self._ids(db, "", "f.id", (), 1, NEVER))
 
     def _ids(
-        self, db: Database, join: str, order: str, before: tuple[object, ...], after: tuple[object, ...]
+        self, db: Database, join: str, order: str, of_join: tuple[str, ...], limit: int, before: Microseconds
     ) -> list[str]:
         marks = ",".join("?" * len(self.formats))
         rows = db.execute(
             "SELECT f.id FROM file AS f JOIN repository AS r ON r.id = f.repository_id"
             f"{join} LEFT JOIN report AS t ON t.file_id = f.id AND t.scanner = ?"
-            " WHERE (t.file_id IS NULL OR t.database_digest <> ?"
-            " OR t.scanner_version <> COALESCE(?, t.scanner_version))"
+            " WHERE (t.file_id IS NULL OR t.scanned_at < ? AND (t.database_digest <> ?"
+            " OR t.scanner_version <> COALESCE(?, t.scanner_version)))"
             f" AND r.detached_at IS NULL AND r.format IN ({marks})"
             " AND NOT EXISTS (SELECT 1 FROM job AS j WHERE j.key = ? || f.id)"
             f" ORDER BY {order} LIMIT ?",
-            (*before, self.scanner, self.digest, self.version or None, *self.formats, f"{self.scan_kind}:", *after),
+            (
+                *of_join,
+                self.scanner,
+                before,
+                self.digest,
+                self.version or None,
+                *self.formats,
+                f"{self.scan_kind}:",
+                limit,
+            ),
         )
         return [row[0] for row in rows.fetchall()]
 

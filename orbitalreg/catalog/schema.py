@@ -330,12 +330,16 @@ CREATE TABLE listed_report (
 """
 
 # A graph is what one repository shows, in one environment. Its ids are small integers, since there are as many edges as
-# requirements; an id is given again only after its row is gone with all that names it.
+# requirements; an id is given again only after its row is gone with all that names it. `graph_change` is written with
+# whatever changes a package; `graph_pending` is what follows from it in each graph, and what the graphs ask of one
+# another.
 _GRAPH = """
 CREATE TABLE graph (
     id INTEGER PRIMARY KEY,
     repository_id TEXT NOT NULL REFERENCES repository (id),
     environment TEXT NOT NULL,
+    digest TEXT NOT NULL DEFAULT '',
+    built_at BIGINT,
     UNIQUE (repository_id, environment)
 );
 CREATE TABLE graph_package (
@@ -343,9 +347,13 @@ CREATE TABLE graph_package (
     package TEXT NOT NULL,
     revision TEXT NOT NULL,
     valid_until BIGINT,
+    follow_at BIGINT,
+    followed_at BIGINT,
+    failures INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (graph_id, package)
 );
 CREATE INDEX graph_package_until ON graph_package (valid_until);
+CREATE INDEX graph_package_follow ON graph_package (follow_at);
 CREATE TABLE graph_node (
     id INTEGER PRIMARY KEY,
     graph_id INTEGER NOT NULL REFERENCES graph (id) ON DELETE CASCADE,
@@ -353,6 +361,7 @@ CREATE TABLE graph_node (
     version TEXT NOT NULL,
     extras TEXT NOT NULL,
     is_known INTEGER NOT NULL,
+    fault TEXT,
     depth INTEGER NOT NULL,
     UNIQUE (graph_id, package, version, extras)
 );
@@ -392,10 +401,17 @@ CREATE TABLE graph_finding_id (
     FOREIGN KEY (graph_id, package, version, id) REFERENCES graph_finding (graph_id, package, version, id)
         ON DELETE CASCADE
 );
+CREATE INDEX graph_finding_id_of ON graph_finding_id (graph_id, package, version, id);
 CREATE TABLE graph_change (
     format TEXT NOT NULL,
     package TEXT NOT NULL,
-    number BIGINT NOT NULL,
     PRIMARY KEY (format, package)
-)
+);
+CREATE TABLE graph_pending (
+    graph_id INTEGER NOT NULL REFERENCES graph (id) ON DELETE CASCADE,
+    package TEXT NOT NULL,
+    mark TEXT NOT NULL,
+    PRIMARY KEY (graph_id, package)
+);
+CREATE INDEX graph_pending_mark ON graph_pending (mark)
 """

@@ -4,17 +4,10 @@ from typing import Any
 
 import click
 
-from orbitalreg.cli.common import (
-    config_option,
-    json_option,
-    local_actor,
-    opened,
-    print_json,
-    print_rows,
-    to_the_second,
-)
+from orbitalreg.cli.common import config_option, json_option, local_actor, opened, print_json, print_rows
 from orbitalreg.granting import accounts_listed
 from orbitalreg.summaries import AccountSummary
+from orbitalreg.times import to_the_second
 
 
 @click.group()

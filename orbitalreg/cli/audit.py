@@ -13,11 +13,12 @@ from orbitalreg.audit import chain, told
 from orbitalreg.audit.chain import Anchor, Fault, Verdict
 from orbitalreg.catalog import audit_entries
 from orbitalreg.catalog.audit_entries import Search
-from orbitalreg.cli.common import config_option, json_option, moment, opened, plain_json, print_json, print_rows, usage
+from orbitalreg.cli.common import config_option, json_option, opened, plain_json, print_json, print_rows, usage
 from orbitalreg.config import parse_duration
 from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.model import Microseconds, now
-from orbitalreg.summaries import AuditEntry, microseconds
+from orbitalreg.summaries import AuditEntry
+from orbitalreg.times import microseconds, moment
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -12,7 +12,7 @@ from orbitalreg.cli.doubts import doubts, warn
 from orbitalreg.delegation import rotate_any, summary
 from orbitalreg.granting import granted, grants_listed
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.inventory import FIRST, Inventory, inventory_of
+from orbitalreg.inventory import Inventory, inventory_of
 from orbitalreg.model import Address, File, Grant, Repository, Severity, Status
 from orbitalreg.sources.explaining import explain
 from orbitalreg.sources.opening import allow
@@ -35,9 +35,6 @@ from orbitalreg.summaries import (
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_PART = 100
-"""As many versions' findings are read at a time."""
 
 
 class Backend(Protocol):
@@ -114,17 +111,9 @@ class Local:
         severity: SeverityName = "unknown",
     ) -> Iterator[VersionFindings]:
         _, adapter = self._place(address)
-        inventory, at_least = self._inventory(address), Severity.parse(severity)
-        if package is None:
-            after = FIRST
-            while some := inventory.all_findings(after, _PART, at_least):
-                yield from some
-                after = (some[-1].package, some[-1].version)
-        elif version is None:
-            yield from inventory.findings(adapter.normalize(package), at_least=at_least)
-        else:
-            normal = adapter.normalize_version(version)
-            yield inventory.version_findings(adapter.normalize(package), normal, at_least)
+        name = None if package is None else adapter.normalize(package)
+        number = None if version is None else adapter.normalize_version(version)
+        return self._inventory(address).whole_findings(name, number, Severity.parse(severity))
 
     def yank(self, address: Address, package: str, version: str, reason: str = "") -> Change:
         repository, name, number = self._version(address, package, version)

@@ -7,7 +7,7 @@ import getpass
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 import click
@@ -15,7 +15,8 @@ from tabulate import tabulate
 
 from orbitalreg.assembly import Registry, assemble, read_settings
 from orbitalreg.errors import ConfigError, InvalidName, OrbitalError
-from orbitalreg.model import Actor, Microseconds
+from orbitalreg.model import Actor
+from orbitalreg.times import to_the_second
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -114,13 +115,3 @@ def visible(value: Any) -> Any:
     if isinstance(value, str) and not value.isprintable():
         return "".join(char if char.isprintable() else " " for char in value)
     return "" if value is None else value
-
-
-def to_the_second(at: datetime | None) -> str | None:
-    """A time for people and programs, UTC."""
-    return None if at is None else f"{at.replace(microsecond=0, tzinfo=None).isoformat()}Z"
-
-
-def moment(at: Microseconds | None) -> str | None:
-    """A time for people and programs, to the second, UTC."""
-    return None if at is None else datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,6 +1,7 @@
-"""Commands that plugins bring: those of the plugins that the configuration enables."""
+"""The host's own commands, imported where they are asked for, and those of the plugins that are enabled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import click
@@ -10,6 +11,35 @@ from orbitalreg.assembly import read_settings
 from orbitalreg.cli.common import Group, config_option
 from orbitalreg.errors import ConfigError, OrbitalError, PluginError
 from orbitalreg.plugins import Plugins
+
+
+class Own(MutableMapping[str, click.Command]):
+    """The host's commands by name. A command's module is imported when it is first asked for."""
+
+    def __init__(self, package: str, places: Sequence[str]) -> None:
+        """Each of `places` is MODULE.FUNCTION below `package`; a command is called like its function, `-` for `_`."""
+        self._places = {place.rpartition(".")[2].replace("_", "-"): f"{package}.{place}" for place in places}
+        self._imported: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._imported:
+            module, _, function = self._places[name].rpartition(".")
+            self._imported[name] = getattr(import_module(module), function)
+        return self._imported[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._places.setdefault(name, "")
+        self._imported[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._places[name]
+        self._imported.pop(name, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 class ExtensibleGroup(Group):
@@ -40,11 +70,11 @@ class ExtensibleGroup(Group):
         return dict(ctx.obj)
 
 
-def brought(config_file: str | None, own: Mapping[str, click.Command]) -> dict[str, click.Command]:
+def brought(config_file: str | None, own: Iterable[str]) -> dict[str, click.Command]:
     """The commands of the enabled plugins by name. Raises `OrbitalError`."""
     settings = read_settings(config_file)
     plugins = Plugins.load(settings.enabled_plugins)
-    for name in sorted(plugins.commands.keys() & own.keys()):
+    for name in sorted(plugins.commands.keys() & set(own)):
         raise PluginError(f"plugin {plugins.commands[name].plugin!r} brings a command {name!r}, which is the host's")
     made = surroundings.commands(settings, plugins)
     return {name: with_config(commands.command()) for name, commands in made.items()}

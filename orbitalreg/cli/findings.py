@@ -10,11 +10,10 @@ from typing import Any
 import click
 
 from orbitalreg.cli.backends import backend, server_option
-from orbitalreg.cli.common import config_option, json_option, plain_json, print_json, print_rows, visible
+from orbitalreg.cli.common import config_option, json_option, plain_json, print_rows, visible
 from orbitalreg.cli.packages import parse_place
-from orbitalreg.cli.sarif import sarif
-from orbitalreg.cli.vex import vex
 from orbitalreg.errors import plain
+from orbitalreg.exports import EXPORTS, Export
 from orbitalreg.model import Address, Severity
 from orbitalreg.summaries import FindingSummary, NotScanned, VersionFindings, severity_name
 
@@ -67,7 +66,7 @@ class Tally:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "json", "sarif", "vex"]),
+    type=click.Choice(["table", "json", *EXPORTS]),
     help="What to print: SARIF 2.1.0 and VEX (CycloneDX 1.6) are for other programs.",
 )
 @config_option
@@ -176,11 +175,17 @@ def print_findings(address: Address, versions: Iterable[VersionFindings], tally:
 
 
 Printer = Callable[[Address, Iterable[VersionFindings], Tally], None]
+
+
+def _printer(export: Export) -> Printer:
+    """The whole or nothing: a part of such a document would be taken for one."""
+    return lambda address, versions, tally: click.echo("".join(export.write(address, versions)))
+
+
 PRINTERS: Mapping[str, Printer] = {
     "table": print_table,
     "json": print_findings,
-    "sarif": lambda address, versions, tally: print_json(sarif(address, versions)),
-    "vex": lambda address, versions, tally: print_json(vex(address, versions)),
+    **{name: _printer(export) for name, export in EXPORTS.items()},
 }
 
 

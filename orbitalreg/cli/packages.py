@@ -6,18 +6,11 @@ from typing import Any
 import click
 
 from orbitalreg.cli.backends import Backend, backend, server_option
-from orbitalreg.cli.common import (
-    config_option,
-    json_option,
-    plain_json,
-    print_json,
-    print_rows,
-    to_the_second,
-    unicode_text,
-)
+from orbitalreg.cli.common import config_option, json_option, plain_json, print_json, print_rows, unicode_text
 from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.model import Address, Status, StatusName
 from orbitalreg.summaries import Change, FileSummary, PackageDetail, WithheldSummary
+from orbitalreg.times import to_the_second
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,14 @@ import click
 from orbitalreg import audit
 from orbitalreg.assembly import Registry
 from orbitalreg.catalog import jobs, reports, scans
-from orbitalreg.cli.common import config_option, json_option, local_actor, moment, opened, print_json, print_rows
+from orbitalreg.cli.common import config_option, json_option, local_actor, opened, print_json, print_rows
 from orbitalreg.cli.packages import Named, parse_package
 from orbitalreg.errors import ConfigError, InvalidName, Misplaced, NotFound, ScannerFailed
 from orbitalreg.jobs import Worker
 from orbitalreg.model import Address, Kind, Report, ReportStatus
 from orbitalreg.scanning.queue import ScanQueue, kind_of
 from orbitalreg.scanning.scans import rescan_kind
+from orbitalreg.times import moment
 
 BATCH = 200
 """Files in one transaction, so that nobody waits for it."""

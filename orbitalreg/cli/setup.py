@@ -10,8 +10,8 @@ import click
 from orbitalreg import config, machine, surroundings
 from orbitalreg import plugins as plugin_registry
 from orbitalreg.assembly import check_plugins, conflicts, detached, lookouts, read_settings
-from orbitalreg.catalog import FILENAME, Catalog, jobs, reports, scans
-from orbitalreg.cli.common import config_option, json_option, moment, print_json, print_rows
+from orbitalreg.catalog import FILENAME, Catalog, jobs, scans
+from orbitalreg.cli.common import config_option, json_option, print_json, print_rows
 from orbitalreg.cli.template import starting_file
 from orbitalreg.config import Settings
 from orbitalreg.errors import ConfigError, ScannerFailed
@@ -20,6 +20,7 @@ from orbitalreg.plugins import Plugins
 from orbitalreg.scanning.looking import Enabled
 from orbitalreg.scanning.scans import enabled
 from orbitalreg.sourcing import ask_upstreams, remote_bases
+from orbitalreg.times import moment
 
 
 @click.command()
@@ -85,7 +86,7 @@ def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
     catalog = _catalog(settings)
     if catalog is not None:
         found += _jobs(catalog)
-    scanners = _scanners(settings, catalog)
+    scanners = _scanners(settings)
     found += scanners
     if catalog is not None:
         found += _former_scanners(catalog, {one.subject for one in scanners})
@@ -126,7 +127,7 @@ def _jobs(catalog: Catalog) -> list[machine.Finding]:
     ]
 
 
-def _scanners(settings: Settings, catalog: Catalog | None) -> list[machine.Finding]:
+def _scanners(settings: Settings) -> list[machine.Finding]:
     """What each enabled scanner judges by; nothing where no plugin has settings."""
     if not settings.plugins:
         return []
@@ -134,7 +135,7 @@ def _scanners(settings: Settings, catalog: Catalog | None) -> list[machine.Findi
     with tempfile.TemporaryDirectory() as folder:
         scanners = enabled(settings, plugins, surroundings.scanners(settings, plugins), Path(folder)).values()
         try:
-            return [_scanner(scanner, catalog) for scanner in scanners]
+            return [_scanner(scanner) for scanner in scanners]
         finally:
             for scanner in scanners:
                 scanner.children.close()
@@ -157,7 +158,7 @@ def _former_scanners(catalog: Catalog, subjects: Collection[str]) -> list[machin
     ]
 
 
-def _scanner(scanner: Enabled, catalog: Catalog | None) -> machine.Finding:
+def _scanner(scanner: Enabled) -> machine.Finding:
     subject = f"scanner {scanner.name}"
     try:
         state = scanner.state()
@@ -170,11 +171,8 @@ def _scanner(scanner: Enabled, catalog: Catalog | None) -> machine.Finding:
     if state.database.built_at is not None:
         days = (now() - state.database.built_at) / 86_400_000_000
         says += f" of {moment(state.database.built_at)}, {days:.1f} days old"
-    stale = reports.last_stale(catalog.read(), scanner.name, state.database.digest) if catalog else None
-    if stale is not None:
-        return machine.Finding(
-            subject, machine.WARNING, f"{says}; too old to prove anything: {stale.reason or 'renew it'}"
-        )
+    if state.database.is_stale:
+        return machine.Finding(subject, machine.WARNING, f"{says}: too old to prove anything; renew it")
     return machine.Finding(subject, machine.GOOD, says)
 
 

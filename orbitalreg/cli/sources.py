@@ -8,19 +8,12 @@ from typing import Any
 import click
 
 from orbitalreg.cli.backends import backend, server_option
-from orbitalreg.cli.common import (
-    config_option,
-    json_option,
-    plain_json,
-    print_json,
-    print_rows,
-    to_the_second,
-    unicode_text,
-)
+from orbitalreg.cli.common import config_option, json_option, plain_json, print_json, print_rows, unicode_text
 from orbitalreg.cli.packages import holding, parse_package
 from orbitalreg.config import parse_duration
 from orbitalreg.errors import InvalidName
 from orbitalreg.summaries import Explanation, VerdictSummary, VersionExplanation
+from orbitalreg.times import to_the_second
 
 
 @click.command()

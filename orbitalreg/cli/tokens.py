@@ -7,17 +7,7 @@ import click
 
 from orbitalreg.assembly import Registry
 from orbitalreg.cli.backends import backend, server_option
-from orbitalreg.cli.common import (
-    config_option,
-    json_option,
-    local_actor,
-    moment,
-    opened,
-    print_json,
-    print_rows,
-    to_the_second,
-    usage,
-)
+from orbitalreg.cli.common import config_option, json_option, local_actor, opened, print_json, print_rows, usage
 from orbitalreg.cli.doubts import doubts, warn
 from orbitalreg.config import parse_duration
 from orbitalreg.delegation import MAX_OVERLAP
@@ -25,6 +15,7 @@ from orbitalreg.errors import InvalidName
 from orbitalreg.granting import beyond
 from orbitalreg.model import Grant, Microseconds, now
 from orbitalreg.summaries import TokenSummary
+from orbitalreg.times import moment, to_the_second
 
 MAX_SECONDS = 100 * 366 * 24 * 3600  # what lies far beyond is no date that could be told
 

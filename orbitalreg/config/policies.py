@@ -11,7 +11,7 @@ from orbitalreg.errors import InvalidName
 from orbitalreg.licenses import canonical
 from orbitalreg.model import Address, Severity
 from orbitalreg.policy import Action, Judgement, Policy, PolicyException, Scope, Show
-from orbitalreg.summaries import end_of
+from orbitalreg.times import end_of
 
 
 def _address(text: Any) -> Address:

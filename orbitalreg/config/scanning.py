@@ -12,8 +12,13 @@ class ScanningSettings(Table):
     memory_limit: Size = Field(
         2 << 30, ge=64 << 20, description="How much memory one scanner and the tools that it runs may take together."
     )
+    disk_limit: Size = Field(
+        4 << 30,
+        ge=128 << 20,
+        description="How much one scanner and its tools may hold in scratch folders in the course of one scan.",
+    )
     watch_interval: Duration = Field(
         300,
         ge=1,
-        description="How often scanners are asked for a change of their database, which has files looked at anew.",
+        description="How often scanners are asked for another database or version, which has files looked at anew.",
     )

@@ -14,7 +14,7 @@ from orbitalreg.config.scanning import ScanningSettings
 from orbitalreg.config.values import Listen, NameKey, Network, PublicUrl, Size, Table
 from orbitalreg.config.webhooks import WebhookSettings
 from orbitalreg.model import Address, now
-from orbitalreg.summaries import end_of
+from orbitalreg.times import end_of
 
 
 class ServerSettings(Table):

@@ -20,7 +20,7 @@ from orbitalreg.interfaces.formats import (
     Upload,
     Upstreams,
 )
-from orbitalreg.interfaces.scanners import Capability, Runner, Scanner, Target, ToolRun
+from orbitalreg.interfaces.scanners import Capability, Runner, Scanner, Target, Tool, ToolRun
 from orbitalreg.interfaces.signin import (
     Authenticator,
     Clients,
@@ -63,6 +63,7 @@ __all__ = [
     "Target",
     "TextReply",
     "TokenExchanger",
+    "Tool",
     "ToolRun",
     "Upload",
     "Upstreams",

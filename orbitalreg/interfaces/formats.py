@@ -317,34 +317,42 @@ class FormatAdapter(ABC):
 
     def environment(self, text: str) -> str:
         """The normal form of the name of an environment that things are installed in. Raises `InvalidName`."""
-        raise InvalidName(f"{text!r}: the format {self.name} knows no environments")
+        raise InvalidName(f"{text[:40]!a}: the format {self.name} knows no environments")
 
     def stated_requirements(self, file: File, document: Callable[[str], bytes]) -> Sequence[str]:
         """What the file asks for in its own words, read from what is kept beside it: for a file of an upstream.
 
-        `document(kind)` is as for `license`, and its `NotFound` is let through. The bytes are hostile.
+        `document(kind)` is as for `license`, and its `NotFound` is let through. The bytes are hostile; `NotFound` is
+        raised too for what cannot be read, since it is not known then what the file asks for.
         """
         return file.requirements
 
     def requirements(
         self, stated: Sequence[str], environment: str, extras: Collection[str] = ()
     ) -> Sequence[Requirement]:
-        """Those of `stated` that count in the environment: always, or because one of `extras` is asked for.
+        """Those of `stated` that count in the environment, in their order: always, or because one of `extras` is asked
+        for. `environment` is in normal form.
 
-        What cannot be read is among them, with an empty `package`. Raises nothing for any text.
+        What cannot be read is among them, with an empty `package`. Raises nothing for any text, takes time that grows
+        with the length alone, and is called for each version of a repository: what was read once is read quickly.
         """
         return ()
 
     def offers(self, listing: Listing, environment: str) -> Sequence[File]:
         """The files that an installer could take in the environment, the one that it prefers of each version, the
-        greatest version first. Pre-releases and yanked files are among them; those without a version are not.
+        greatest version first; versions of equal keys are one. The order of the listing's files says nothing.
+
+        Pre-releases and yanked files are among them; of one version, those that are not yanked are preferred. Files
+        without a version are not. `environment` is in normal form.
         """
         return ()
 
     def candidates(self, requirement: Requirement, offers: Sequence[File]) -> Sequence[File]:
         """Those of `offers` that an installer may choose for the requirement, in their order: the first is its choice.
 
-        Pre-releases and yanked files are treated as this format's installers do.
+        `offers` are what the method of that name gave, or some of them in the same order. Pre-releases and yanked files
+        are treated as this format's installers do. None for a requirement that is elsewhere, or could not be read, and
+        for a specifier that is none of this adapter's; raises nothing.
         """
         return ()
 

@@ -5,7 +5,7 @@ A scanner lives in child processes of the host: it may hang, crash or eat memory
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -51,6 +51,18 @@ class Runner(Protocol):
         all that it started.
         Raises `ScannerFailed` for that, and where it cannot be started.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A program whose version is its scanner's, and how it is asked for it: it prints it with these `arguments`.
+
+    `environment` is what it needs beside what programs get. `program` is absolute.
+    """
+
+    program: Path
+    arguments: Sequence[str] = ("--version",)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +122,17 @@ class Scanner(ABC):
 
     @property
     def version(self) -> str:
-        """Its own version, or its tool's; empty where it tells none. Another one means that files are looked at anew.
-
-        Asked as often as `database`, and so quick.
+        """Its own version; empty where it tells none, or its `tool` does. Another one means that files are looked at
+        anew. Asked as often as `database`, and so quick.
         """
         return ""
+
+    @property
+    def tool(self) -> Tool | None:
+        """The program whose version is the scanner's, where `version` is empty. The host asks it, and again where the
+        program's file is another: one that is upgraded in place has files looked at anew. Quick, and starts nothing.
+        """
+        return None
 
     @property
     def deep(self) -> bool:

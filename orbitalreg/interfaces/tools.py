@@ -1,7 +1,9 @@
 """What scanners that rely on a tool share: their table, the program, and its output, which is foreign."""
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 from orbitalreg.errors import ConfigError, InvalidName, ScannerFailed
-from orbitalreg.interfaces.scanners import Target
+from orbitalreg.interfaces.scanners import Runner, Target, Tool, ToolRun
 from orbitalreg.model import Component, Database, Finding, Microseconds, Report, ReportStatus, now, parse_duration
 
 T = TypeVar("T")
@@ -22,6 +24,9 @@ DATABASE = 8 << 30
 """Bytes of the largest file that a tool may write as its database."""
 TEXT = 4096
 """Characters of a text in a tool's output that are kept."""
+VERSION_SECONDS = 30.0
+VERSION_OUTPUT = 1 << 20
+_VERSION = re.compile(r"\d+(?:\.\d+)+[0-9A-Za-z.+~-]{0,60}")
 
 
 class Table:
@@ -92,13 +97,10 @@ class Workplace:
 
     def run(self, arguments: Sequence[str], environment: Mapping[str, str] = {}, max_output: int = 64 << 20) -> bytes:
         """What the tool prints. Raises `ScannerFailed` where it fails, with its last words."""
-        home = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), str(self.folder))
-        given = {"NO_COLOR": "1", **home, **environment}
-        done = self._run(arguments, folder=self.folder, environment=given, max_output=max_output)
-        if done.exit_code != 0:
-            words = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-            raise ScannerFailed(f"{Path(arguments[0]).name} ended with {done.exit_code}: {words[-1][:300]}")
-        return done.stdout
+        done = self._run(
+            arguments, folder=self.folder, environment=_at_home(self.folder, environment), max_output=max_output
+        )
+        return _printed(arguments, done)
 
     def update(self, arguments: Sequence[str], environment: Mapping[str, str] = {}) -> None:
         """Have the tool bring its database up to date, which may be large. Where it cannot, what it has must do."""
@@ -111,6 +113,41 @@ class Workplace:
             return (self.folder / name).read_bytes()
         except OSError as error:
             raise ScannerFailed(f"the tool did not write its {name}") from error
+
+
+def _at_home(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    home = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"), str(folder))
+    return {"NO_COLOR": "1", **home, **environment}
+
+
+def _printed(arguments: Sequence[str], done: ToolRun) -> bytes:
+    if done.exit_code != 0:
+        words = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise ScannerFailed(f"{Path(arguments[0]).name} ended with {done.exit_code}: {words[-1][:300]}")
+    return done.stdout
+
+
+def version_of(tool: Tool, run: Runner, folder: Path) -> str:
+    """The first number with a point that the program prints when it is asked, in the empty `folder`.
+
+    A build that tells none (`go install` makes such) is known by its content. Raises `ScannerFailed`.
+    """
+    arguments = [str(tool.program), *tool.arguments]
+    done = run(
+        arguments,
+        folder=folder,
+        environment=_at_home(folder, tool.environment),
+        seconds=VERSION_SECONDS,
+        max_output=VERSION_OUTPUT,
+    )
+    found = _VERSION.search(_printed(arguments, done).decode("ascii", "replace"))
+    if found is not None:
+        return found[0]
+    try:
+        with tool.program.open("rb") as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    except OSError as error:
+        raise ScannerFailed(f"{tool.program.name} cannot be read: {error.strerror}") from error
 
 
 class Part:
@@ -234,10 +271,12 @@ def is_stale(database: Database, max_age: int) -> bool:
 
 
 def dated(database: Database, max_age: int) -> Database:
-    """The database, with another digest from the moment on at which it is too old: files are looked at anew then, since
-    what was `ok` until then is `db_stale`.
+    """The database, stale and with another digest from the moment on at which it is too old: files are looked at anew
+    then, since what was `ok` until then is `db_stale`.
     """
-    return replace(database, digest=f"{database.digest} stale") if is_stale(database, max_age) else database
+    if not is_stale(database, max_age):
+        return database
+    return replace(database, digest=f"{database.digest} stale", is_stale=True)
 
 
 def report(

@@ -20,5 +20,5 @@ def inventory_of(catalog: Catalog, source: GovernedSource, adapter: FormatAdapte
     A local one that no policy touches withholds nothing, and its rows can be asked for by their keys.
     """
     if isinstance(source.raw, LocalSource) and not source.is_policed:
-        return LocalInventory(catalog, source.raw, adapter)
+        return LocalInventory(catalog, source.raw, adapter, source.judges)
     return ShownInventory(catalog, source, adapter)

@@ -1,7 +1,7 @@
 """What is told of a repository whatever its kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
@@ -9,7 +9,7 @@ from itertools import islice
 from orbitalreg.catalog import Catalog, downloads, reports
 from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.inventory.findings import by_version, detail, said_of, summary, version_findings
+from orbitalreg.inventory.findings import Said, by_version, detail, said_of, summary, version_findings
 from orbitalreg.model import Address, File, Microseconds, Severity
 from orbitalreg.sources.patience import asking_nobody
 from orbitalreg.summaries import (
@@ -23,8 +23,8 @@ from orbitalreg.summaries import (
     TokenDownloads,
     VersionFindings,
     VersionSummary,
-    at,
 )
+from orbitalreg.times import at
 
 TimeKey = tuple[Microseconds, str]
 IdKey = tuple[str, str]
@@ -34,6 +34,8 @@ FIRST: IdKey = ("", "")
 EVERYTHING = 1 << 30
 _NAMES = 100
 """As many packages' names are read at a time."""
+_PART = 100
+"""As many versions' findings are read at a time."""
 ANONYMOUS = "anonymous"
 SBOMS = ("cyclonedx", "spdx")
 """The kinds of documents of scanners that are bills of materials."""
@@ -46,10 +48,12 @@ class Inventory(ABC):
     `all_findings` and `downloads_by_token`, which ask nobody.
     """
 
-    def __init__(self, catalog: Catalog, adapter: FormatAdapter, address: Address) -> None:
+    def __init__(self, catalog: Catalog, adapter: FormatAdapter, address: Address, judges: Collection[str]) -> None:
+        """`judges` are the scanners whose word on mere versions counts."""
         self._catalog = catalog
         self._adapter = adapter
         self._address = address
+        self._judges = judges
 
     @property
     @abstractmethod
@@ -141,7 +145,7 @@ class Inventory(ABC):
         """Of a package, version by version, after the version `after` in byte order. Raises `NotFound`."""
         found = by_version(self._adapter, self.held(package))
         chosen = sorted(version for version in found if after is None or version > after)[:limit]
-        said = said_of(self._catalog.read(), self._adapter.name, [file for one in chosen for file in found[one]])
+        said = self._said_of([file for one in chosen for file in found[one]])
         return [
             version_findings(
                 self._adapter,
@@ -156,15 +160,36 @@ class Inventory(ABC):
     def version_findings(self, package: str, version: str, at_least: Severity = Severity.UNKNOWN) -> VersionFindings:
         """Raises `NotFound`."""
         files = self._held_of_version(package, version)
-        said = said_of(self._catalog.read(), self._adapter.name, files)
+        said = self._said_of(files)
         by_filename = {file.filename: said[file.id] for file in files}
         spelt = min(file.version for file in files)
         return version_findings(self._adapter, package, spelt, by_filename, at_least)
 
+    def whole_findings(
+        self,
+        package: str | None = None,
+        version: str | None = None,
+        at_least: Severity = Severity.UNKNOWN,
+        may_see: Callable[[str], bool] = lambda package: True,
+    ) -> Iterator[VersionFindings]:
+        """Of a package, of one version, or without either of all that `all_findings` has, which is read in parts.
+
+        Raises `NotFound`.
+        """
+        if package is None:
+            after = FIRST
+            while some := self.all_findings(after, _PART, at_least, may_see):
+                yield from some
+                after = (some[-1].package, some[-1].version)
+        elif version is None:
+            yield from self.findings(package, at_least=at_least)
+        else:
+            yield self.version_findings(package, version, at_least)
+
     def reports(self, package: str, version: str, filename: str) -> FileReports:
         """What each scanner said last of a file. Raises `NotFound`."""
         db, file = self._catalog.read(), self._held_file(package, version, filename)
-        said = said_of(db, self._adapter.name, [file])[file.id]
+        said = self._said_of([file])[file.id]
         raw = {scanner for one in said if reports.raw_digest(db, file.id, scanner := one.report.scanner)}
         kinds = {row.kind for row in reports.documents(db, file.id)}
         return FileReports(
@@ -223,8 +248,12 @@ class Inventory(ABC):
 
     def _report_summaries(self, files: Sequence[File]) -> dict[str, list[ReportSummary]]:
         """By the files' ids."""
-        said = said_of(self._catalog.read(), self._adapter.name, files)
+        said = self._said_of(files)
         return {file_id: [summary(one) for one in some] for file_id, some in said.items()}
+
+    def _said_of(self, files: Sequence[File]) -> dict[str, list[Said]]:
+        """By the files' ids."""
+        return said_of(self._catalog.read(), self._adapter.name, files, self._judges)
 
     def _is_same(self, known: str, version: str) -> bool:
         """Whether they are spellings of one version. One that an upstream's filename does not tell is none."""

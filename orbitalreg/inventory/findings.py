@@ -1,6 +1,6 @@
 """What scanners know of what a repository holds: reports on files, and findings by version."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,9 +20,9 @@ from orbitalreg.summaries import (
     ReportedFinding,
     ReportSummary,
     VersionFindings,
-    at,
     severity_name,
 )
+from orbitalreg.times import at
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +33,19 @@ class Said:
     by_name: bool = False
 
 
-def said_of(db: Database, format_name: str, files: Sequence[File]) -> dict[str, list[Said]]:
-    """By the id of each of these files, what `findings.completed` makes of its own reports and those by name."""
+def said_of(db: Database, format_name: str, files: Sequence[File], judges: Collection[str]) -> dict[str, list[Said]]:
+    """By the id of each of these files, what `findings.completed` makes of its own reports and those by name.
+
+    Of reports by name those of `judges` count alone, as they do for policies: what others once said is not renewed.
+    """
     own = reports.of_files(db, [file.id for file in files])
     by_name = {package: reports.listed(db, format_name, package) for package in {file.package for file in files}}
     found = {}
     for file in files:
         mine = own.get(file.id, ())
         known = {report.scanner for report in mine}
-        said = completed(mine, by_name[file.package].get(file.version, ()))
+        named = by_name[file.package].get(file.version, ())
+        said = completed(mine, (one for one in named if one.scanner in judges))
         found[file.id] = [Said(report, by_name=report.scanner not in known) for report in said]
     return found
 

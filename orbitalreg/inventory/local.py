@@ -1,6 +1,6 @@
 """The inventory of a local repository: rows, asked for by their keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from orbitalreg.catalog import Catalog, downloads, files, versions
 from orbitalreg.errors import NotFound
@@ -8,14 +8,15 @@ from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.inventory.common import EVERYTHING, START, Inventory, TimeKey, counted, since
 from orbitalreg.model import Address, File
 from orbitalreg.sources import LocalSource
-from orbitalreg.summaries import Downloads, FileSummary, PackageDetail, PackageSummary, VersionSummary, at
+from orbitalreg.summaries import Downloads, FileSummary, PackageDetail, PackageSummary, VersionSummary
+from orbitalreg.times import at
 
 
 class LocalInventory(Inventory):
     """`Inventory` over the catalog."""
 
-    def __init__(self, catalog: Catalog, source: LocalSource, adapter: FormatAdapter) -> None:
-        super().__init__(catalog, adapter, source.repository.address)
+    def __init__(self, catalog: Catalog, source: LocalSource, adapter: FormatAdapter, judges: Collection[str]) -> None:
+        super().__init__(catalog, adapter, source.repository.address, judges)
         self._source = source
 
     @property

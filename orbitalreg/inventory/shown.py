@@ -14,16 +14,8 @@ from orbitalreg.model import Address, File, Kind, Status, Withholding
 from orbitalreg.sources import GovernedSource
 from orbitalreg.sources.patience import asking_nobody
 from orbitalreg.sources.virtual import VirtualSource
-from orbitalreg.summaries import (
-    Downloads,
-    FileSummary,
-    PackageDetail,
-    PackageSummary,
-    VersionSummary,
-    WithheldSummary,
-    at,
-    at_or_none,
-)
+from orbitalreg.summaries import Downloads, FileSummary, PackageDetail, PackageSummary, VersionSummary, WithheldSummary
+from orbitalreg.times import at, at_or_none
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +35,7 @@ class ShownInventory(Inventory):
     """`Inventory` over a source, and the catalog for what the source does not tell."""
 
     def __init__(self, catalog: Catalog, source: GovernedSource, adapter: FormatAdapter) -> None:
-        super().__init__(catalog, adapter, source.repository.address)
+        super().__init__(catalog, adapter, source.repository.address, source.judges)
         self._source = source
         raw = source.raw
         leaves = [leaf.repository for leaf in (raw.leaves if isinstance(raw, VirtualSource) else [raw])]

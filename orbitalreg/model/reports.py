@@ -84,11 +84,15 @@ class Staged:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """What a scanner knows vulnerabilities by. A new `digest` means that files may be judged otherwise."""
+    """What a scanner knows vulnerabilities by. A new `digest` means that files may be judged otherwise.
+
+    `is_stale`: the scanner calls it too old, so that its reports are `db_stale` in the place of `ok`.
+    """
 
     version: str
     digest: str
     built_at: Microseconds | None = None
+    is_stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)

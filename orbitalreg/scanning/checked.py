@@ -8,6 +8,8 @@ from orbitalreg.findings import with_findings
 from orbitalreg.model import Component, Database, Finding, Report, ReportStatus
 
 REASON_LENGTH = 500
+MAX_FINDINGS = 5000
+"""Of one report, which is read whole whenever somebody asks for its file. The largest packages have some hundred."""
 
 
 def checked(
@@ -16,7 +18,8 @@ def checked(
     """The report as it is kept, but for its time; the first of `components` is the file's own package.
 
     What it says of a package that is not among these is dropped, and the report an `error`: it may have looked at
-    something else. One that is `ok` and does not prove that it saw the file's own package is `not_scanned`.
+    something else. Of more than `MAX_FINDINGS` the worst are kept, and that is an `error` too. One that is `ok` and
+    does not prove that it saw the file's own package is `not_scanned`.
     """
     purls = {component.purl for component in components}
     names = {(component.name, component.version) for component in components}
@@ -25,7 +28,7 @@ def checked(
     kept = replace(
         report,
         scanner=scanner,
-        findings=own,
+        findings=_worst(own),
         packages_seen=seen,
         database=database,
         scanner_version=version or report.scanner_version,
@@ -38,6 +41,8 @@ def checked(
         reason = f"it answered as another scanner, {report.scanner!r}"
     elif foreign:
         reason = f"it speaks of what is not in the file: {', '.join(foreign[:3])}"
+    elif len(own) > MAX_FINDINGS:
+        reason = f"it found more than {MAX_FINDINGS} things in one file: the worst are kept"
     if reason is not None:
         return replace(kept, status=ReportStatus.ERROR, reason=plain(reason)[:REASON_LENGTH])
     if report.status.has_looked and components[0].purl not in seen:
@@ -47,6 +52,12 @@ def checked(
 
 def _is_of(finding: Finding, names: set[tuple[str, str]], purls: set[str]) -> bool:
     return (finding.package, finding.version) in names and (not finding.purl or finding.purl in purls)
+
+
+def _worst(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    if len(findings) <= MAX_FINDINGS:
+        return findings
+    return tuple(sorted(findings, key=lambda finding: -finding.severity)[:MAX_FINDINGS])
 
 
 def _legible(finding: Finding) -> Finding:
@@ -81,4 +92,5 @@ def after(former: Report | None, report: Report) -> Report:
     kept = with_findings(report, former.findings)
     if kept is report:
         return report
-    return replace(kept, reason="; ".join(filter(None, (report.reason, "what it found before still counts"))))
+    reason = "; ".join(filter(None, (report.reason, "what it found before still counts")))
+    return replace(kept, findings=_worst(kept.findings), reason=reason)

@@ -21,6 +21,7 @@ from orbitalreg.interfaces import Scanner, Surroundings, Target
 from orbitalreg.plugins import Plugins
 from orbitalreg.scanning import processes
 from orbitalreg.scanning.tools import ToolRunner
+from orbitalreg.scanning.versions import Versions
 from orbitalreg.scanning.wire import ANSWER, READY, REQUEST, Answer, Request, Setup, State
 from orbitalreg.surroundings import client_of
 
@@ -41,11 +42,12 @@ def main() -> None:
     except Exception as error:  # foreign code: whatever it raises is told to the host
         return _say(answers, _told(error))
     os.write(answers, READY)
+    versions = Versions(runner)
     while select.select([requests], [], [], setup.idle_seconds)[0]:
         line = _line(requests)
         if not line:
             return
-        answer = _guarded(lambda: _answer(scanner, REQUEST.validate_json(line), runner))  # noqa: B023  # called here
+        answer = _guarded(lambda: _answer(scanner, REQUEST.validate_json(line), runner, versions))  # noqa: B023  # called here
         _say(answers, answer)
 
 
@@ -120,8 +122,8 @@ def _told(error: Exception) -> Answer:
     return Answer(fault=str(error) if isinstance(error, OrbitalError) else type(error).__name__)
 
 
-def _answer(scanner: Scanner, request: Request, runner: ToolRunner) -> Answer:
-    state = State(scanner.database(), scanner.version)
+def _answer(scanner: Scanner, request: Request, runner: ToolRunner, versions: Versions) -> Answer:
+    state = State(scanner.database(), versions.of(scanner))
     match request.do:
         case "state":
             return Answer(state)

@@ -13,9 +13,7 @@ import select
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from pydantic import ValidationError
 from orbitalreg.errors import OrbitalError, ScannerFailed, plain
 from orbitalreg.interfaces.tools import proxies
 from orbitalreg.scanning import processes, scratch
+from orbitalreg.scanning.limits import TICK, Exceeded, Limits, Meter
 from orbitalreg.scanning.tools import needed_environment
 from orbitalreg.scanning.wire import ANSWER, READY, REQUEST, Answer, Request, Setup
 
@@ -34,14 +33,9 @@ MAX_PRINTED = 16 << 20
 LOGGED = 4096
 """Bytes of what it prints in the course of one question."""
 
-_TICK = 0.25
 _CHUNK = 1 << 18
 
 logger = logging.getLogger(__name__)
-
-
-class Exceeded(ScannerFailed):
-    """A scanner went beyond its limits, or answered nonsense: the same question would end so again."""
 
 
 class Broken(ScannerFailed):
@@ -50,14 +44,6 @@ class Broken(ScannerFailed):
 
 class Stopped(OrbitalError):
     """The question was given up, since the server stops."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Of one question: seconds, and bytes of memory of a child with all that it started."""
-
-    seconds: float = 300.0
-    memory: int = 2 << 30
 
 
 def never() -> bool:
@@ -82,7 +68,9 @@ class Children:
         Raises `ScannerFailed` in the scanner's own words or for what it did (`Exceeded`, `Broken`), and `Stopped`.
         """
         line = REQUEST.dump_json(request, exclude_defaults=True) + b"\n"
-        answer = _answer(self._setup.scanner, self._exchanged(line, seconds or self._limits.seconds, is_stopping))
+        scratch_folder = [Path(request.folder).parent] if request.folder else []
+        said = self._exchanged(line, seconds or self._limits.seconds, is_stopping, scratch_folder)
+        answer = _answer(self._setup.scanner, said)
         if answer.failed is not None:
             raise ScannerFailed(answer.failed or "it failed and does not say why")
         if answer.fault is not None:
@@ -97,11 +85,13 @@ class Children:
         for child in idle:
             child.end()
 
-    def _exchanged(self, line: bytes, seconds: float, is_stopping: Callable[[], bool]) -> bytes:
+    def _exchanged(
+        self, line: bytes, seconds: float, is_stopping: Callable[[], bool], folders: Sequence[Path]
+    ) -> bytes:
         while True:
             child, is_fresh = self._take(is_stopping)
             try:
-                answer = child.exchange(line, seconds, is_stopping)
+                answer = child.exchange(line, seconds, is_stopping, folders)
             except Broken:
                 child.end()
                 if is_fresh or child.has_answered:
@@ -117,7 +107,7 @@ class Children:
         with self._lock:
             if self._idle:
                 return self._idle.pop(), False
-        child = _Child(self._setup, self._folder, self._limits.memory)
+        child = _Child(self._setup, self._folder, self._limits)
         try:
             child.start(is_stopping)
         except BaseException:
@@ -126,10 +116,11 @@ class Children:
         return child, True
 
     def _give_back(self, child: "_Child") -> None:
+        is_spent = child.is_spent()
         with self._lock:
             left = [other for other in self._idle if not other.is_alive()]
             self._idle = [other for other in self._idle if other not in left]
-            if not self._is_closed:
+            if not self._is_closed and not is_spent:
                 self._idle.append(child)
             else:
                 left.append(child)
@@ -138,9 +129,9 @@ class Children:
 
 
 class _Child:
-    def __init__(self, setup: Setup, folder: Path, memory: int) -> None:
+    def __init__(self, setup: Setup, folder: Path, limits: Limits) -> None:
         self._setup = setup
-        self._memory = memory
+        self._limits = limits
         self._scratch = scratch.Scratch(folder)
         self.has_answered = False
         """Whether anything came in answer to the last question."""
@@ -178,8 +169,10 @@ class _Child:
             answer = _answer(self._setup.scanner, said)
             raise ScannerFailed(answer.failed or f"it cannot be made: {answer.fault}; the log of that time says more")
 
-    def exchange(self, line: bytes, seconds: float, is_stopping: Callable[[], bool]) -> bytes:
-        """One line for one line. After any error the child is to be ended."""
+    def exchange(
+        self, line: bytes, seconds: float, is_stopping: Callable[[], bool], folders: Sequence[Path] = ()
+    ) -> bytes:
+        """One line for one line; it may write into `folders` beside its own. After any error it is to be ended."""
         self.has_answered = False
         exchange = _Exchange(self._setup.scanner, line)
         stdin, stdout, stderr = self._pipes()
@@ -187,11 +180,10 @@ class _Child:
         poll.register(stdin, select.POLLOUT)
         poll.register(stdout, select.POLLIN)
         poll.register(stderr, select.POLLIN)
-        end = time.monotonic() + seconds
-        measured = time.monotonic()
+        meter = Meter(self._limits, seconds, self._process.pid, [self._scratch.folder, *folders])
         try:
             while not exchange.is_done:
-                for descriptor, _ in poll.poll(_TICK * 1000):
+                for descriptor, _ in poll.poll(TICK * 1000):
                     if descriptor == stdin.fileno():
                         if exchange.send(stdin):
                             poll.unregister(stdin)
@@ -200,16 +192,20 @@ class _Child:
                         self.has_answered = True
                     elif not exchange.overhear(stderr):
                         poll.unregister(stderr)
-                self._check(end, seconds, is_stopping)
-                if time.monotonic() - measured > _TICK:
-                    self._check_memory()
-                    measured = time.monotonic()
+                if is_stopping():
+                    raise Stopped("the server stops")
+                meter.check()
         finally:
             exchange.log()
         return bytes(exchange.answer)
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
+
+    def is_spent(self) -> bool:
+        """Whether so much was left in its folder that the next question would pay for it."""
+        enough = self._limits.disk // 2
+        return scratch.held(self._scratch.folder, enough) > enough
 
     def end(self) -> None:
         """With all that it started."""
@@ -224,16 +220,6 @@ class _Child:
 
     def _pipes(self) -> tuple[Any, Any, Any]:
         return self._process.stdin, self._process.stdout, self._process.stderr
-
-    def _check(self, end: float, seconds: float, is_stopping: Callable[[], bool]) -> None:
-        if is_stopping():
-            raise Stopped("the server stops")
-        if time.monotonic() > end:
-            raise Exceeded(f"it took more than {seconds:g} seconds")
-
-    def _check_memory(self) -> None:
-        if processes.resident(self._process.pid) > self._memory:
-            raise Exceeded(f"it took more than {self._memory} bytes of memory")
 
 
 class _Exchange:

@@ -11,7 +11,7 @@ from orbitalreg.errors import InvalidName, ScannerFailed
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import Component, Report, ReportStatus, now
 from orbitalreg.scanning.checked import after, checked, failed
-from orbitalreg.scanning.children import Exceeded
+from orbitalreg.scanning.limits import Exceeded
 from orbitalreg.scanning.looking import Enabled
 from orbitalreg.scanning.queue import WATCH
 from orbitalreg.scanning.wire import Answer, Request

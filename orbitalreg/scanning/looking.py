@@ -22,7 +22,8 @@ from orbitalreg.inspection import Inspector
 from orbitalreg.interfaces import BlobStore, FormatAdapter
 from orbitalreg.model import Report, ReportStatus, Staged, now
 from orbitalreg.scanning.checked import after, checked, failed
-from orbitalreg.scanning.children import Children, Exceeded, never
+from orbitalreg.scanning.children import Children, never
+from orbitalreg.scanning.limits import Exceeded
 from orbitalreg.scanning.scratch import Scratch, lay_out
 from orbitalreg.scanning.wire import Answer, Request, State
 

@@ -17,8 +17,9 @@ from orbitalreg.jobs import BrokenOff, Handler, Task
 from orbitalreg.model import Report, now
 from orbitalreg.plugins import Plugins
 from orbitalreg.scanning import scratch
-from orbitalreg.scanning.children import Children, Exceeded, Limits, Stopped
+from orbitalreg.scanning.children import Children, Stopped
 from orbitalreg.scanning.judging import NameJudge
+from orbitalreg.scanning.limits import Exceeded, Limits
 from orbitalreg.scanning.looking import Enabled, Looker
 from orbitalreg.scanning.queue import WATCH, ScanQueue, kind_of
 from orbitalreg.scanning.wire import Setup, State
@@ -139,8 +140,10 @@ class Scanning:
     def _outdated(self, scanner: Enabled, task: Task) -> Iterator[str]:
         """The files to look at anew, each once; what is more important comes first, also of what came meanwhile."""
         seen: set[str] = set()
+        began = now()
         while True:
-            some = self._outdated_of(scanner, scanner.state(task.stopping)).some(self._catalog.read(), _since(), BATCH)
+            outdated = self._outdated_of(scanner, scanner.state(task.stopping))
+            some = outdated.some(self._catalog.read(), _since(), BATCH, began)
             unseen = [file_id for file_id in some if file_id not in seen]
             if not unseen:
                 return
@@ -225,7 +228,7 @@ def _enabled(scanner: Scanner, plugin: str, settings: Settings, folder: Path) ->
         (settings.data.path / "plugins" / plugin).absolute(),
         JUDGES_IDLE_SECONDS if judges_names else IDLE_SECONDS,
     )
-    limits = Limits(settings.scanning.time_limit, settings.scanning.memory_limit)
+    limits = Limits(settings.scanning.time_limit, settings.scanning.memory_limit, settings.scanning.disk_limit)
     return Enabled(scanner.name, plugin, deep, judges_names, looks_for_faults, Children(setup, folder, limits))
 
 

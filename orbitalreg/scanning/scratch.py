@@ -15,6 +15,8 @@ from orbitalreg.model import Staged
 BOM = "bom.json"
 MAX_DOCUMENTS = 10_000
 MAX_BYTES = 64 << 20
+ENTRY = 4096
+"""Bytes that a file counts for, however small it is: there is no end of empty ones otherwise."""
 
 
 class Scratch:
@@ -77,6 +79,28 @@ def _remove(folder: Path) -> None:
             with suppress(OSError):
                 os.chmod(place, 0o700)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def held(folder: Path, enough: int) -> int:
+    """Bytes of the disk that lie in the folder, an entry counting for `ENTRY` at least; no further than `enough`."""
+    size, folders = 0, [str(folder)]
+    while folders and size <= enough:
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                size += _size(entry)
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                if size > enough:
+                    break
+    return size
+
+
+def _size(entry: "os.DirEntry[str]") -> int:
+    """It may be gone by now."""
+    try:
+        return max(entry.stat(follow_symlinks=False).st_blocks * 512, ENTRY)
+    except OSError:
+        return 0
 
 
 def lay_out(folder: Path, staged: Staged) -> None:

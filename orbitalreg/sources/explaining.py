@@ -19,9 +19,8 @@ from orbitalreg.summaries import (
     VerdictSummary,
     VersionExplanation,
     WithheldSummary,
-    at,
-    at_or_none,
 )
+from orbitalreg.times import at, at_or_none
 
 HAS_IT, HAS_NONE, FAILED, NOT_ASKED = "has it", "has none", "failed", "not asked"
 

@@ -4,7 +4,8 @@ from orbitalreg.errors import Malformed, Misplaced
 from orbitalreg.model import Actor, Kind, now
 from orbitalreg.publishing import Curator
 from orbitalreg.sources.governed import GovernedSource
-from orbitalreg.summaries import Opening, at
+from orbitalreg.summaries import Opening
+from orbitalreg.times import at
 
 SECOND = 1_000_000
 LONGEST = 366 * 86400

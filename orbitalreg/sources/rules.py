@@ -14,7 +14,7 @@ from typing import Any, Self
 from orbitalreg.config import RepositorySettings
 from orbitalreg.model import File, Microseconds, Repository, Withholding
 from orbitalreg.sources.patterns import Patterns
-from orbitalreg.summaries import at, end_of, microseconds
+from orbitalreg.times import at, end_of, microseconds
 
 SECOND = 1_000_000
 FOREVER = 1 << 62

@@ -25,6 +25,8 @@ pytest.register_assert_rewrite(
     "orbitalreg.testing.commands",
     "orbitalreg.testing.formats",
     "orbitalreg.testing.pages",
+    "orbitalreg.testing.recorded",
+    "orbitalreg.testing.requirements",
     "orbitalreg.testing.scanners",
     "orbitalreg.testing.surrounded",
     "orbitalreg.testing.upstreams",
@@ -39,8 +41,9 @@ from orbitalreg.testing.callers import (  # noqa: E402
     TokenExchangerUnderTest,
 )
 from orbitalreg.testing.commands import BaseCommandsContract, CommandsUnderTest  # noqa: E402
-from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile, GoodLock  # noqa: E402
+from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile, GoodLock, GoodRequirement  # noqa: E402
 from orbitalreg.testing.formats import BaseFormatAdapterContract  # noqa: E402
+from orbitalreg.testing.recorded import RecordedTool  # noqa: E402
 from orbitalreg.testing.scanners import BaseScannerContract, GoodTarget, Lacking, ScannerUnderTest  # noqa: E402
 from orbitalreg.testing.targets import make_target, run_tool  # noqa: E402
 
@@ -57,9 +60,11 @@ __all__ = [
     "CommandsUnderTest",
     "GoodFile",
     "GoodLock",
+    "GoodRequirement",
     "GoodTarget",
     "Lacking",
     "RawBlobs",
+    "RecordedTool",
     "ScannerUnderTest",
     "StoreUnderTest",
     "TokenExchangerUnderTest",

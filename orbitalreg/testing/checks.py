@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from orbitalreg.errors import InvalidName, UploadRefused
-from orbitalreg.interfaces import DetailPage, NamesPage, PackagePage, Proposal
-from orbitalreg.model import Component, Inspection, Kind, Listing, Staged, valid_name
+from orbitalreg.interfaces import DetailPage, FormatAdapter, NamesPage, PackagePage, Proposal
+from orbitalreg.model import Component, Inspection, Kind, Listing, Requirement, Staged, valid_name
 from orbitalreg.testing import pages
 from orbitalreg.testing.evidence import AdapterUnderTest
 
@@ -84,6 +84,16 @@ def check_staged(staged: Staged) -> None:
     folders = {path[:at] for path in staged.documents for at, char in enumerate(path) if char == "/"}
     keys = [path.lower() for path in (*staged.documents, "bom.json")]
     assert not {folder.lower() for folder in folders} & set(keys) and len(set(keys)) == len(keys)
+
+
+def check_requirement(adapter: FormatAdapter, found: Requirement) -> None:
+    assert type(found) is Requirement and type(found.extras) is tuple and type(found.is_elsewhere) is bool
+    assert all(type(text) is str for text in (found.package, found.specifier, found.stated, *found.extras))
+    assert found.extras == tuple(sorted(set(found.extras))) and all(found.extras)
+    if found.package:
+        assert adapter.normalize(found.package) == found.package
+    else:
+        assert found == Requirement("", stated=found.stated), "of what cannot be read nothing is known"
 
 
 def is_plain(text: str) -> bool:
@@ -165,6 +175,7 @@ def answers(subject: AdapterUnderTest) -> list[object]:
         [(route.method, route.template, route.right) for route in adapter.routes()],
         list(adapter.proposals()),
         list(adapter.usage(BASE, True)),
+        [adapter.requirements([good.found.stated for good in subject.requirements], at) for at in subject.places()],
     ]
 
 

@@ -45,6 +45,7 @@ from orbitalreg.model import (
 )
 from orbitalreg.testing import checks, pages, upstreams
 from orbitalreg.testing.evidence import AdapterUnderTest, BadFile, GoodFile, GoodLock
+from orbitalreg.testing.requirements import RequirementsContract
 
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 THREADS = 4
@@ -85,7 +86,7 @@ def _read_lock(adapter: FormatAdapter, filename: str, body: bytes) -> Sequence[L
         return refused
 
 
-class BaseFormatAdapterContract:
+class BaseFormatAdapterContract(RequirementsContract):
     """Subclass it as `Test...` and override the fixture `subject`."""
 
     @pytest.fixture

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from orbitalreg.errors import ConfigError, ScannerFailed
-from orbitalreg.interfaces import Capability, Clients, Runner, Scanner, Target, ToolRun
+from orbitalreg.interfaces import Capability, Clients, Runner, Scanner, Target, Tool, ToolRun
+from orbitalreg.interfaces.tools import version_of
 from orbitalreg.model import Component, Database, Finding, Report, ReportStatus, Scan, Severity, Staged, now
 from orbitalreg.testing.checks import is_json, is_plain
 from orbitalreg.testing.surrounded import SurroundedContract, files, no_clients
@@ -167,6 +168,21 @@ class BaseScannerContract(SurroundedContract[Scanner]):
         assert instance.version == make(subject.options).version
         for _, scan in scans:
             assert not instance.version or scan.report.scanner_version in ("", instance.version)
+
+    def test_its_reports_are_of_the_version_that_its_tool_tells(
+        self,
+        subject: ScannerUnderTest,
+        instance: Scanner,
+        scans: Sequence[tuple[GoodTarget, Scan]],
+        tmp_path_factory: pytest.TempPathFactory,
+    ) -> None:
+        """The host asks the tool, by `run`, where the scanner has no version of its own."""
+        if instance.tool is None:
+            pytest.skip("its version is no tool's")
+        assert type(instance.tool) is Tool and instance.tool.program.is_absolute()
+        told = instance.version or version_of(instance.tool, subject.run, tmp_path_factory.mktemp("asked"))
+        for _, scan in scans:
+            assert scan.report.scanner_version in ("", told)
 
     # What it brings back
 

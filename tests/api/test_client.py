@@ -79,6 +79,11 @@ def test_findings_and_reports(full: Any) -> None:
         [found] = every[0].findings
         assert (found.id, found.severity, found.by) == ("CVE-2020-1", "high", {"grype": "high", "osv": "unknown"})
         assert next(client.findings(TOYS, "ball", "1", "critical")).findings == []
+        for place in ((), ("ball",), ("BALL", "1")):
+            sarif = json.loads(client.findings_document(TOYS, *place))
+            vex = json.loads(client.findings_document(TOYS, *place, kind="vex"))
+            assert len(sarif["runs"][0]["results"]) == len(vex["vulnerabilities"]) == 1
+        assert json.loads(client.findings_document(TOYS, severity="critical"))["runs"][0]["results"] == []
         told = client.reports(TOYS, "ball", "1", "ball@1.toy")
         assert ([one.scanner for one in told.reports], told.sboms) == (["grype", "osv"], ["spdx"])
         assert client.file(TOYS, "ball", "1", "ball@1.toy").reports[1].finding_count == 1
@@ -88,6 +93,10 @@ def test_findings_and_reports(full: Any) -> None:
             client.sbom(TOYS, "ball", "1", "ball@1.toy")
         with pytest.raises(errors.NotFound, match="acme/toys has no ball==7"):
             list(client.findings(TOYS, "ball", "7"))
+        with pytest.raises(errors.NotFound, match="acme/toys has no ball==7"):
+            client.findings_document(TOYS, "ball", "7")
+        with pytest.raises(errors.InvalidName, match="'sarif' or 'vex'"):
+            client.findings_document(TOYS, kind="table")  # type: ignore[arg-type]
 
 
 def test_downloads(full: Any) -> None:

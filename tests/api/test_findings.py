@@ -169,7 +169,7 @@ def test_bills_of_materials_are_served_by_their_format(seen: Any) -> None:
         404,
         "no scanner has left a bill of materials (spdx) of ball@1.toy",
     )
-    assert seen("GET", sbom, params={"format": "swid"}).status_code == 422
+    assert seen("GET", sbom, params={"format": "swid"}).status_code == 400
 
 
 def test_a_blob_that_is_lost_is_a_fault_of_the_store(seen: Any) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from orbitalreg.cli import main
-from orbitalreg.model import Grant
+from orbitalreg.model import Address, Grant
 
+from ..documents import lasting
 from ..reported import BLANK, HIGH, SAME, put_beside
 
 NAMES = ["packages", "show", "yank", "unyank", "delete", "status"]
@@ -54,6 +55,22 @@ def test_reads_say_the_same(command: tuple[str, ...], more: tuple[str, ...], ful
     local, through = full.local(*command, *more), remote(*command, *more)
     assert through.exit_code == 0
     assert (through.stdout, through.stderr) == (local.stdout, local.stderr)
+
+
+@pytest.mark.parametrize("kind", ["sarif", "vex"])
+@pytest.mark.parametrize("place", ["acme/toys", "acme/toys/BALL", "acme/toys/ball==1", "acme/open"])
+def test_documents_of_findings_say_the_same(kind: str, place: str, full: Any, remote: Any) -> None:
+    put_beside(full.config, "acme/toys", "ball@1.toy", HIGH, SAME)
+    put_beside(full.config, "acme/toys", "kite@1.toy", BLANK)
+    command = ("findings", place, "--format", kind)
+    local, through = full.local(*command), remote(*command)
+    assert (through.exit_code, through.stderr) == (0, "")
+    assert lasting(kind, through.stdout) == lasting(kind, local.stdout)
+    with full.client() as client:
+        repository, _, rest = place.replace("acme/", "").partition("/")
+        named = [word for word in rest.split("==") if word]
+        document = client.findings_document(Address("acme", repository), *named, kind=kind)
+    assert lasting(kind, document.decode()) == lasting(kind, local.stdout)
 
 
 # What is said of ball, and what undoes it.

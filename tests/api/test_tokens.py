@@ -12,7 +12,7 @@ from orbitalreg import delegation, identity, model, tokens
 from orbitalreg.catalog import accounts
 from orbitalreg.errors import Unauthenticated
 from orbitalreg.model import Address, Grant, Identity, Right, now
-from orbitalreg.summaries import at, microseconds
+from orbitalreg.times import at, microseconds
 
 from .conftest import ROOT, TOYS
 

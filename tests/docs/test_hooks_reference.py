@@ -21,7 +21,8 @@ SECTIONS = {part.splitlines()[0].strip("`"): part for part in re.split(r"^## ", 
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if hasattr(hook, f"{hookspecs.GROUP}_spec")}
 
 PARTS = {FormatAdapter: {Upstreams: "upstreams"}}
-OPTIONAL = {FormatAdapter: ["license", "read_lock"]}
+ASKING = ["environments", "environment", "stated_requirements", "requirements", "offers", "candidates"]
+OPTIONAL = {FormatAdapter: ["license", "read_lock", *ASKING]}
 """What a plugin may leave out, without parts of its own."""
 
 

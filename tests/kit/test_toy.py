@@ -4,8 +4,15 @@ import pytest
 from orbitalreg_toy import ToyFormat
 
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.model import Locked
-from orbitalreg.testing import AdapterUnderTest, BadFile, BaseFormatAdapterContract, GoodFile, GoodLock
+from orbitalreg.model import Locked, Requirement
+from orbitalreg.testing import (
+    AdapterUnderTest,
+    BadFile,
+    BaseFormatAdapterContract,
+    GoodFile,
+    GoodLock,
+    GoodRequirement,
+)
 
 pytest_plugins = ["orbitalreg.testing"]
 
@@ -36,6 +43,14 @@ def toys(adapter: FormatAdapter) -> AdapterUnderTest:
                 b"Ball@1.2\nkite@1 " + b"a" * 64,
                 [Locked("ball", "1.2", place="line 1"), Locked("kite", "1", frozenset(["a" * 64]), "line 2")],
             )
+        ],
+        environments={"toybox": "toybox", "ToyBox": "toybox"},
+        bad_environments=["toybox\n", "shelf"],
+        requirements=[
+            GoodRequirement(Requirement("ball", "", (), "Ball"), chosen=["1.10", "1.2"]),
+            GoodRequirement(Requirement("ball", "<1.10", (), "ball<1.10"), chosen=["1.2"]),
+            GoodRequirement(Requirement("ball", "==2", ("big", "red"), "ball[Red,big]==2"), chosen=[]),
+            GoodRequirement(Requirement("pump", ">=3", (), "Big?pump>=3"), extra="big", chosen=[]),
         ],
     )
 

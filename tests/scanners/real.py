@@ -1,11 +1,7 @@
 """The real tools of `make scanners`, behind the plugins; their databases are made of the shared advisories."""
 
-import importlib.util
-import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import grype_database
@@ -17,6 +13,7 @@ from orbitalreg_trivy.plugin import Trivy
 
 from orbitalreg.interfaces import Scanner, Surroundings
 from orbitalreg.model import Staged
+from orbitalreg.testing import RecordedTool
 
 TREE = Path(__file__).parents[2]
 BIN = TREE / ".tools" / "bin"
@@ -45,17 +42,12 @@ def no_clients(server: str, ca_bundle: Path | None = None) -> Any:
     raise AssertionError(f"a server is asked: {server}")
 
 
+def recorded(name: str) -> Path:
+    """Where a plugin's tests have what its tool says."""
+    return PLUGINS / name / "tests" / "recorded"
+
+
 def cases(name: str) -> Iterator[tuple[str, Staged, Path]]:
     """The recorded cases of a plugin: each one's name, what is staged of it, and where it is recorded."""
-    plugin = PLUGINS / name / "tests"
-    played = _module(plugin / "conftest.py", f"recorded_{name}")
-    for case, packages in json.loads((plugin / "recorded" / "cases.json").read_text()).items():
-        yield case, played.staged(packages), plugin / "recorded" / case
-
-
-def _module(path: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    found = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
+    for case, staged in RecordedTool(recorded(name)).cases.items():
+        yield case, staged, recorded(name) / case

@@ -13,9 +13,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from real import CLASSES, build_databases, cases, scanner
+from real import CLASSES, build_databases, cases, recorded, scanner
 
 from orbitalreg.interfaces import Runner, Scanner, ToolRun
+from orbitalreg.interfaces.tools import version_of
 from orbitalreg.model import Staged
 from orbitalreg.testing.targets import make_target, run_tool
 
@@ -30,10 +31,25 @@ def main(names: Sequence[str]) -> None:
         databases.mkdir()
         build_databases(databases)
         for name in names or CLASSES:
+            (recorded(name) / "version").write_bytes(printed_version(scanner(name, databases), Path(folder)))
             for case, staged, kept in cases(name):
                 kept.mkdir(exist_ok=True)
                 for file, data in outputs(scanner(name, databases), staged, Path(folder) / name / case).items():
                     (kept / file).write_bytes(trimmed(data.replace(folder.encode(), b"/scan")))
+
+
+def printed_version(made: Scanner, folder: Path) -> bytes:
+    """What the tool prints when the host asks it for its version."""
+    found: list[bytes] = []
+
+    def run(arguments: Sequence[str], **more: Any) -> ToolRun:
+        done = run_tool(arguments, **more)
+        found.append(done.stdout)
+        return done
+
+    assert made.tool is not None
+    version_of(made.tool, run, folder)
+    return found[0]
 
 
 def outputs(made: Scanner, staged: Staged, folder: Path) -> Mapping[str, bytes]:

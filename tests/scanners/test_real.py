@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import grype_database
 import pytest
@@ -15,11 +16,14 @@ from advisories import read
 from archives_corpus import make_sdist, make_wheel
 from orbitalreg_pypi.staging import stage
 from real import BIN, is_here, scanner
+from scanner_plugin import put, watch, work
+from scanner_plugin import report as reported
 
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.interfaces import Scanner, ToolRun
+from orbitalreg.interfaces.tools import version_of
 from orbitalreg.model import Report, ReportStatus, Scan, Severity
-from orbitalreg.testing.targets import make_target
+from orbitalreg.testing.targets import make_target, run_tool
 
 FINDERS = ("trivy", "grype")
 TOOLS = (*FINDERS, "syft")
@@ -204,3 +208,25 @@ def test_a_severity_is_read_where_an_advisory_has_one(real: Callable[..., Scanne
         found = scanned(real(tool), tmp_path / filename, tmp_path / tool, alone).report.findings
         rated = [one for one in found if one.cvss]
         assert rated and all(one.severity is not Severity.UNKNOWN for one in rated), tool
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_an_upgrade_in_place_has_files_looked_at_anew(
+    tool: str, real: Callable[..., Scanner], make_site: Callable[..., Any], databases: Path, tmp_path: Path
+) -> None:
+    """By the server: the tool's program is another, its database the same."""
+    told = version_of(real(tool).tool, run_tool, tmp_path)  # type: ignore[arg-type]
+    program = tmp_path / "tool"
+    program.symlink_to(BIN / tool)
+    keys = {"trivy": "cache", "grype": "database"}
+    database = f'{keys[tool]} = "{databases / tool}"\n' if tool in keys else ""
+    site = make_site(f'[plugins.{tool}]\nbinary = "{program}"\n{database}')
+    file_id = put(site, "some")
+    work(site)
+    assert reported(site, file_id, tool).scanner_version == told
+    (tmp_path / "new").write_text(f'#!/bin/sh\n[ $1 = --version ] && echo 99.1.0 || exec {BIN / tool} "$@"\n')
+    (tmp_path / "new").chmod(0o755)
+    (tmp_path / "new").replace(program)
+    watch(site)
+    found = reported(site, file_id, tool)
+    assert (found.scanner_version, found.status) == ("99.1.0", ReportStatus.NOT_SCANNED), found.reason

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real import cases
-from recording import outputs, trimmed
+from real import cases, recorded
+from recording import outputs, printed_version, trimmed
 
 from orbitalreg.interfaces import Scanner
 
@@ -21,11 +21,16 @@ CHANGES = {
 
 @pytest.mark.parametrize("tool", ["trivy", "grype", "syft"])
 def test_the_records_are_true(tool: str, real: Callable[..., Scanner], tmp_path: Path) -> None:
-    for case, staged, recorded in cases(tool):
+    for case, staged, kept in cases(tool):
         written = outputs(real(tool), staged, tmp_path / case)
-        assert {path.name for path in recorded.iterdir()} == set(written), case
+        assert {path.name for path in kept.iterdir()} == set(written), case
         for name, data in written.items():
-            assert _lasting((recorded / name).read_bytes()) == _lasting(trimmed(data)), f"{tool}: {case}/{name}"
+            assert _lasting((kept / name).read_bytes()) == _lasting(trimmed(data)), f"{tool}: {case}/{name}"
+
+
+@pytest.mark.parametrize("tool", ["trivy", "grype", "syft"])
+def test_the_recorded_version_is_true(tool: str, real: Callable[..., Scanner], tmp_path: Path) -> None:
+    assert (recorded(tool) / "version").read_bytes() == printed_version(real(tool), tmp_path)
 
 
 def _lasting(data: bytes) -> Any:

@@ -1,10 +1,13 @@
-"""A whole format in a few lines: text files `name@1.2.toy`, whose first line may say `needs: name ...` or
+"""A whole format in a few lines: text files `name@1.2.toy`, whose first line may say `needs: NEED ...` or
 `license: SPDX`.
+
+A need is `net`, or `net<2` (`>=` and `==` too); `big?net` is one of who asks for the part `big`, as `ball[big]` does.
 
 It goes through every feature of the host, and is the test that the host knows no other format by heart.
 """
 
 import json
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,12 +37,15 @@ from orbitalreg.model import (
     Locked,
     RemoteFile,
     RemotePage,
+    Requirement,
     Right,
     Staged,
 )
 
 NAME = r"[A-Za-z][A-Za-z0-9-]{0,40}"
 DIGEST = r"[0-9a-f]{64}"
+ALLOWED = r"(<|>=|==)([0-9]{1,9}(?:\.[0-9]{1,9})*)"
+NEED = rf"(?:({NAME})\?)?({NAME})(?:\[({NAME}(?:,{NAME})*)\])?({ALLOWED})?"
 
 
 class ToyFormat(FormatAdapter):
@@ -73,10 +79,8 @@ class ToyFormat(FormatAdapter):
         if head == "hoard":
             bytearray(1 << 40)
         found = self.parse_filename(filename)
-        needs = tuple(head.removeprefix("needs: ").split()) if head.startswith("needs: ") else ()
-        return Inspection(
-            found.package, found.version, {"note": claims.get("note", "")}, needs, {"head": head.encode()}
-        )
+        note, documents = {"note": claims.get("note", "")}, {"head": head.encode()}
+        return Inspection(found.package, found.version, note, _needs(head), documents)
 
     def component(self, package: str, version: str) -> Component:
         return Component(package, version, f"pkg:toy/{package}@{version}")
@@ -99,6 +103,35 @@ class ToyFormat(FormatAdapter):
         except UploadRefused as error:
             raise Malformed(f"line {number}: {error}") from error
         return Locked(found.package, found.version, frozenset([sha256] if sha256 else []), f"line {number}")
+
+    def environments(self):
+        return ["toybox"]
+
+    def environment(self, text):
+        if text.lower() != "toybox":
+            raise InvalidName(f"{text!a} is no toybox")
+        return "toybox"
+
+    def stated_requirements(self, file, document):
+        return _needs(document("head").decode("ascii", "replace").partition("\n")[0])
+
+    def requirements(self, stated, environment, extras=()):
+        read = ((text, re.fullmatch(NEED, text)) for text in stated)
+        return [_required(text, need) for text, need in read if not need or not need[1] or need[1].lower() in extras]
+
+    def offers(self, listing, environment):
+        files = sorted(listing.files, key=lambda file: (file.yanked is None, file.filename))
+        last = {self.version_key(file.version): file for file in files if file.version}
+        return [last[key] for key in sorted(last, reverse=True)]
+
+    def candidates(self, requirement, offers):
+        match = re.fullmatch(f"(?:{ALLOWED})?", requirement.specifier)
+        if not requirement.package or requirement.is_elsewhere or not match:
+            return []
+        allows = {"<": operator.lt, ">=": operator.ge, "==": operator.eq, None: operator.ge}[match[1]]
+        wanted = self.version_key(match[2] or "0")
+        allowed = [file for file in offers if allows(self.version_key(file.version), wanted)]
+        return [file for file in allowed if file.yanked is None or match[1] == "=="]
 
     def routes(self) -> Sequence[Route]:
         return [
@@ -178,6 +211,17 @@ def _remote_file(filename: str, facts: object, url: str) -> RemoteFile:
 
 def _package_of(filename: str) -> str:
     return ToyFormat().parse_filename(filename).package
+
+
+def _needs(head: str) -> tuple[str, ...]:
+    return tuple(head.removeprefix("needs: ").split()) if head.startswith("needs: ") else ()
+
+
+def _required(text, need):
+    if not need:
+        return Requirement("", stated=text)
+    extras = sorted({part for part in (need[3] or "").lower().split(",") if part})
+    return Requirement(need[2].lower(), need[4] or "", tuple(extras), text)
 
 
 def _head(body: bytes) -> str:

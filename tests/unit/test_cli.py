@@ -1,6 +1,8 @@
 """The command line: what is printed where, and with which exit code."""
 
 import json
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +16,22 @@ from scripted_upstream import ScriptedUpstream, status
 from orbitalreg import config, machine
 from orbitalreg.assembly import default_settings
 from orbitalreg.catalog import Catalog
+from orbitalreg.cli import main
 from orbitalreg.identity import Accounts
 from orbitalreg.model import Actor, now
 
 Cli = Callable[..., Result]
+
+
+def test_every_command_is_where_the_table_says_under_its_own_name() -> None:
+    assert {name: command.name for name, command in main.commands.items()} == {name: name for name in main.commands}
+
+
+def test_a_command_waits_for_nothing_that_it_does_not_use() -> None:
+    """Each of these takes long to import, and is of the server."""
+    script = "import sys; from orbitalreg.cli import main; main.commands['token']; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not {"falcon", "waitress", "orbitalreg.web", "orbitalreg.cli.serve"} & set(done.stdout.split())
 
 
 @pytest.fixture

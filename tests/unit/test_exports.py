@@ -8,19 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orbitalreg.cli.sarif import sarif
-from orbitalreg.cli.vex import vex
+from orbitalreg.exports import sarif, vex
+from orbitalreg.exports.links import is_web
 from orbitalreg.model import Address
 from orbitalreg.summaries import BundledSummary, FindingSummary, NotScanned, VersionFindings
 
-cyclonedx = pytest.importorskip("cyclonedx.validation.json")
-fluidattacks = pytest.importorskip("fluidattacks_core.sarif")
-
-from cyclonedx.schema import SchemaVersion  # noqa: E402
+from ..documents import valid_sarif, valid_vex
 
 TOYS = Address("acme", "toys")
 MOMENT = datetime(2026, 11, 28, 10, 0, 0, 5, tzinfo=UTC)
-VALIDATOR = cyclonedx.JsonStrictValidator(SchemaVersion.V1_6)
 
 
 def finding(name: str = "CVE-2020-1", severity: Any = "high", **more: Any) -> FindingSummary:
@@ -44,27 +40,22 @@ def version(*found: FindingSummary, package: str = "ball", number: str = "1", mi
 
 
 def as_sarif(*versions: VersionFindings) -> dict[str, Any]:
-    """It is valid."""
-    told = json.loads(json.dumps(sarif(TOYS, versions)))
-    fluidattacks.SarifLog.model_validate(told, by_alias=True, by_name=False)
-    return dict(told)
+    return valid_sarif("".join(sarif(TOYS, versions)))
 
 
 def as_vex(*versions: VersionFindings) -> dict[str, Any]:
-    """It is valid."""
-    text = json.dumps(vex(TOYS, versions))
-    assert VALIDATOR.validate_str(text) is None
-    return dict(json.loads(text))
+    return valid_vex("".join(vex(TOYS, versions)))
 
 
 def test_the_schemas_bite() -> None:
-    wrong = sarif(TOYS, [version(finding())])
+    wrong = as_sarif(version(finding()))
     wrong["runs"][0]["results"][0]["level"] = "awful"
     with pytest.raises(ValueError, match="level"):
-        fluidattacks.SarifLog.model_validate(wrong, by_alias=True, by_name=False)
-    wrong = vex(TOYS, [version(finding())])
+        valid_sarif(json.dumps(wrong))
+    wrong = as_vex(version(finding()))
     wrong["vulnerabilities"][0]["analysis"]["state"] = "awful"
-    assert VALIDATOR.validate_str(json.dumps(wrong)) is not None
+    with pytest.raises(ValueError, match="awful"):
+        valid_vex(json.dumps(wrong))
 
 
 def test_sarif_has_a_rule_for_each_vulnerability_and_a_result_for_each_version() -> None:
@@ -138,6 +129,42 @@ def test_what_is_bundled_is_a_component_of_its_own_for_each_place() -> None:
 
 def test_nothing_found_is_a_document_too() -> None:
     assert as_sarif()["runs"][0]["results"] == as_vex()["vulnerabilities"] == []
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://example.com",
+        "http://10.1.2.3:8080/a?b=c#d",
+        "HTTPS://a-b.example/x%20y",
+        "https://osv.dev/vulnerability/X-1",
+    ],
+)
+def test_what_a_person_can_open_is_told_as_a_link(link: str) -> None:
+    assert is_web(link)
+    assert as_sarif(version(finding(links=[link])))["runs"][0]["tool"]["driver"]["rules"][0]["helpUri"] == link
+    assert as_vex(version(finding(links=[link])))["vulnerabilities"][0]["advisories"] == [{"url": link}]
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "",
+        "x",
+        "ftp://e/",
+        "http://",
+        "http://[",
+        "http://e/a b",
+        "http://e/\x1f",
+        "HTTP://0\x1f",
+        "http://e/%zz",
+        "http://e/\n",
+    ],
+)
+def test_what_is_no_address_is_told_nowhere(link: str) -> None:
+    assert not is_web(link)
+    assert "helpUri" not in as_sarif(version(finding(links=[link])))["runs"][0]["tool"]["driver"]["rules"][0]
+    assert "advisories" not in as_vex(version(finding(links=[link])))["vulnerabilities"][0]
 
 
 SEVERITIES = st.sampled_from(["unknown", "negligible", "low", "medium", "high", "critical", "malicious"])

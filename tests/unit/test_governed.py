@@ -24,7 +24,8 @@ from orbitalreg.sources.governed import Governance, GovernedSource
 from orbitalreg.sources.policing import Attached
 from orbitalreg.sources.raw import RawSource
 from orbitalreg.sources.rules import Rules, duration
-from orbitalreg.summaries import HiddenVersion, MemberAnswer, VersionExplanation, WithheldSummary, microseconds
+from orbitalreg.summaries import HiddenVersion, MemberAnswer, VersionExplanation, WithheldSummary
+from orbitalreg.times import microseconds
 
 DAY = 86_400_000_000
 WEEK = 7 * DAY

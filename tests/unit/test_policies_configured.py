@@ -12,7 +12,7 @@ from orbitalreg.config import PolicySettings
 from orbitalreg.errors import ConfigError
 from orbitalreg.model import Address, Severity
 from orbitalreg.policy import Action, Judgement, Policy, PolicyException, Scope, Show
-from orbitalreg.summaries import end_of
+from orbitalreg.times import end_of
 
 PROJECTS = {"acme": {"repositories": {"internal": {"format": "toy", "kind": "local"}}}}
 WHOLE = """

@@ -17,7 +17,7 @@ from orbitalreg.jobs import Worker
 from orbitalreg.model import Actor, Finding, Report, ReportStatus, Severity
 from orbitalreg.scanning import scans
 
-LIMITS = '\n[scanning]\ntime_limit = "{time}"\nmemory_limit = "200MiB"\n'
+LIMITS = '\n[scanning]\ntime_limit = "{time}"\nmemory_limit = "200MiB"\ndisk_limit = "128MiB"\n'
 
 
 @pytest.fixture
@@ -139,6 +139,10 @@ def test_the_same_bytes_of_output_are_held_once_and_scanning_again_adds_nothing(
         ("devour", ReportStatus.ERROR, "it took more than 209715200 bytes of memory", 0),
         ("tool hoard", ReportStatus.ERROR, "it took more than 209715200 bytes of memory", 0),
         ("print", ReportStatus.ERROR, "it printed more than 16777216 bytes", 0),
+        ("many", ReportStatus.ERROR, "it found more than 5000 things in one file: the worst are kept", 5000),
+        ("fill target", ReportStatus.ERROR, "it wrote more than 134217728 bytes into its scratch folders", 0),
+        ("fill own", ReportStatus.ERROR, "it wrote more than 134217728 bytes into its scratch folders", 0),
+        ("tool fill", ReportStatus.ERROR, "it wrote more than 134217728 bytes into its scratch folders", 0),
         ("no report", ReportStatus.ERROR, "it answered nonsense; the log of that time says more", 0),
         ("long", ReportStatus.ERROR, "it answered with more than 33554432 bytes", 0),
     ],
@@ -333,6 +337,17 @@ def test_a_worker_that_died_too_often_over_a_file_leaves_an_error(probed: Any, m
     assert report(site, file_id).status is ReportStatus.ERROR
 
 
+def test_what_scans_leave_in_a_childs_folder_is_no_later_files_fault(probed: Any) -> None:
+    """A child that keeps much is not kept itself, and its folder goes with it."""
+    site = probed()
+    ids = [put(site, "leave 50", f"ball@{n}.toy") for n in range(1, 6)]
+    ids.append(put(site, "sleep 3", "ball@6.toy"))
+    work(site)
+    assert {report(site, file_id).status for file_id in ids} == {ReportStatus.OK}
+    left = [path.stat().st_size for path in (site.data / "scanning").glob("*/*.toy")]
+    assert sum(left) <= 64 << 20
+
+
 def test_a_file_that_cannot_be_read_is_not_scanned(probed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> None:
         raise UploadRefused("ball@1.toy: is broken")
@@ -381,6 +396,25 @@ def test_a_changed_database_has_every_file_looked_at_anew_important_ones_first(p
     assert site.count("report") == 6
 
 
+def test_a_scanner_whose_database_is_always_another_looks_at_every_file_once(
+    probed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that were just looked at are outdated again already, and must not hide the others."""
+    monkeypatch.setattr(scans, "BATCH", 2)
+    (tmp_path / "notes").touch()
+    site = probed('database = "restless"', f'notes = "{tmp_path}/notes"')
+    for n in range(1, 8):
+        put(site, "bad", f"ball@{n}.toy")
+    work(site)
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    with site.registry.catalog.write() as db:
+        [file_id] = db.execute("SELECT id FROM file WHERE filename = 'ball@2.toy'").fetchone()
+        files.add_downloads(db, {(file_id, "", today): 9})
+    (tmp_path / "notes").write_text("")
+    watch(site)
+    assert (tmp_path / "notes").read_text().split() == [f"ball@{n}.toy" for n in (7, 2, 6, 5, 4, 3, 1)]
+
+
 def test_a_new_scanner_and_another_version_look_at_what_is_there(
     install: Callable[..., None], make_site: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -392,6 +426,63 @@ def test_a_new_scanner_and_another_version_look_at_what_is_there(
     site = make_site('[plugins.probe]\nversion = "2.0"\n')
     work(site)
     assert {report(site, one, name).scanner_version for one in ids for name in ("probe", "second")} == {"2.0"}
+
+
+def tool(path: Path, says: str, log: Path, exit_code: int = 0) -> None:
+    """Puts a program there as a package manager does: a new file in the place of the old one."""
+    new = path.with_suffix(".new")
+    new.write_text(f"#!/bin/sh\necho run >> {log}\necho '{says}'\nexit {exit_code}\n")
+    new.chmod(0o755)
+    new.replace(path)
+
+
+def test_a_tool_that_is_upgraded_in_place_has_every_file_looked_at_anew_important_ones_first(
+    probed: Any, tmp_path: Path
+) -> None:
+    """It is asked once for all these scans, and again when its file is another."""
+    log, notes = tmp_path / "log", tmp_path / "notes"
+    tool(tmp_path / "tool", "probe 1.9.2", log)
+    notes.touch()
+    site = probed('version = ""', f'tool = "{tmp_path}/tool"', f'notes = "{notes}"', 'database = "none"')
+    ids = [put(site, "bad", f"ball@{n}.toy") for n in range(1, 7)]
+    work(site)
+    assert {report(site, file_id).scanner_version for file_id in ids} == {"1.9.2"}
+    watch(site)
+    asked = len(log.read_text().split())
+    assert asked <= 2, "once in the child that scans, once in one that the watch may have beside it"
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    with site.registry.catalog.write() as db:
+        files.add_downloads(db, {(ids[0], "", today): 9, (ids[1], "", today): 90})
+    notes.write_text("")
+    tool(tmp_path / "tool", "probe 1.10.0 (built today)", log)
+    watch(site)
+    assert notes.read_text().split() == [f"ball@{n}.toy" for n in (6, 2, 5, 1, 4, 3)]
+    assert {report(site, file_id).scanner_version for file_id in ids} == {"1.10.0"}
+    notes.write_text("")
+    watch(site)
+    assert notes.read_text() == "", "the same version asks for nothing"
+
+
+def test_a_tool_that_does_not_tell_its_version_any_more_is_a_failure_and_not_another_version(
+    probed: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scans, "ATTEMPTS", 1)
+    log = tmp_path / "log"
+    tool(tmp_path / "tool", "probe 1.9.2", log)
+    site = probed('version = ""', f'tool = "{tmp_path}/tool"')
+    before = put(site, "bad")
+    work(site)
+    tool(tmp_path / "tool", "", log, exit_code=127)
+    watch(site)
+    assert waiting(site, "rescan.probe") == []
+    after = put(site, "bad", "ball@2.toy")
+    work(site)
+    assert report(site, before).status is ReportStatus.OK
+    assert report(site, after).reason == "tool ended with 127: it said nothing"
+    (tmp_path / "tool").unlink()
+    late = put(site, "bad", "ball@3.toy")
+    work(site)
+    assert report(site, late).reason == "tool is not there any more: No such file or directory"
 
 
 def test_files_that_fail_anew_are_tried_later_and_a_scanner_that_always_fails_waits(

@@ -120,3 +120,17 @@ def test_a_folder_that_a_sweep_takes_before_it_is_locked_is_made_anew(
         scratch.sweep(tmp_path)
         assert made.folder.is_dir()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_measured_as_the_disk_has_it(tmp_path: Path) -> None:
+    assert scratch.held(tmp_path, 1 << 30) == scratch.held(tmp_path / "absent", 1 << 30) == 0
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    for n in range(10):
+        (tmp_path / "a" / f"empty{n}").touch()
+    (tmp_path / "a" / "b" / "full").write_bytes(os.urandom(1 << 20))
+    (tmp_path / "out").symlink_to("/")
+    sparse = os.open(tmp_path / "sparse", os.O_CREAT | os.O_WRONLY)
+    os.ftruncate(sparse, 1 << 40)
+    os.close(sparse)
+    assert (1 << 20) + 14 * scratch.ENTRY <= scratch.held(tmp_path, 1 << 30) <= (1 << 20) + 20 * scratch.ENTRY
+    assert scratch.held(tmp_path / "a", 20_000) < 1 << 20, "it looks no further than it must"

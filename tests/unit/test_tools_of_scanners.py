@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orbitalreg.errors import ConfigError, ScannerFailed
 from orbitalreg.interfaces import ToolRun
-from orbitalreg.interfaces.tools import TEXT, Named, Part, Table, Workplace, read_json, report
+from orbitalreg.interfaces.tools import TEXT, Named, Part, Table, Workplace, dated, read_json, report
 from orbitalreg.model import Component, Database, Finding, ReportStatus, Staged, now
 from orbitalreg.testing.targets import make_target
 
@@ -130,6 +130,13 @@ def test_only_what_was_seen_with_a_young_database_is_ok() -> None:
     assert told([ZOPE.purl], None).status is ReportStatus.OK
     assert told([ZOPE.purl], old).status is told([ZOPE.purl], Database("1", "d")).status is ReportStatus.DB_STALE
     assert told([SCOPED.purl], young).status is told([], old).status is ReportStatus.NOT_SCANNED
+
+
+def test_a_database_that_becomes_too_old_says_so_and_is_another_one() -> None:
+    young, old = (Database("1", "d", now() - days * DAY * 1_000_000) for days in (6, 8))
+    assert dated(young, 7 * DAY) == young and not young.is_stale
+    for stale in (dated(old, 7 * DAY), dated(Database("1", "d"), 7 * DAY)):
+        assert stale.is_stale and stale.digest != "d" and stale.version == "1"
 
 
 def test_a_finding_that_comes_twice_is_told_once_for_each_place() -> None:

@@ -4,6 +4,7 @@ from orbitalreg.assembly import Registry
 from orbitalreg.web.api.audit import Audit
 from orbitalreg.web.api.document import PATH, Document
 from orbitalreg.web.api.downloads import DownloadsByToken, PackageDownloads
+from orbitalreg.web.api.exporting import Exporter
 from orbitalreg.web.api.files import FileItem, Files
 from orbitalreg.web.api.findings import PackageFindings, RepositoryFindings, VersionFindingsItem
 from orbitalreg.web.api.grants import Me, ProjectGrantList
@@ -32,6 +33,7 @@ _TOKEN = "/api/v1/tokens/{token}"  # an address
 
 def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
     """Every template with its resource, and the document that describes them."""
+    exporter = Exporter(registry.desk)
     listed: list[tuple[str, ApiResource]] = [
         ("/api/v1/projects", Projects(registry)),
         (_PROJECT, ProjectItem(registry)),
@@ -41,7 +43,7 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
         (f"{_PROJECT}/tokens/{{token}}", ProjectTokenItem(registry)),
         (f"{_PROJECT}/repositories", Repositories(registry)),
         (_REPOSITORY, RepositoryItem(registry)),
-        (f"{_REPOSITORY}/findings", RepositoryFindings(registry)),
+        (f"{_REPOSITORY}/findings", RepositoryFindings(registry, exporter)),
         (f"{_REPOSITORY}/packages", Packages(registry)),
         (_PACKAGE, PackageItem(registry)),
         (f"{_PACKAGE}/status", PackageStatus(registry)),
@@ -50,14 +52,14 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
         (f"{_PACKAGE}/exceptions", PackageExceptions(registry)),
         (f"{_PACKAGE}/explanation", PackageExplanation(registry)),
         (f"{_PACKAGE}/files", Files(registry)),
-        (f"{_PACKAGE}/findings", PackageFindings(registry)),
+        (f"{_PACKAGE}/findings", PackageFindings(registry, exporter)),
         (f"{_PACKAGE}/reservation", PackageReservation(registry)),
         (f"{_PACKAGE}/versions", Versions(registry)),
         (_VERSION, VersionItem(registry)),
         (f"{_VERSION}/yank", VersionYank(registry)),
         (f"{_VERSION}/downloads", PackageDownloads(registry)),
         (f"{_VERSION}/files", Files(registry)),
-        (f"{_VERSION}/findings", VersionFindingsItem(registry)),
+        (f"{_VERSION}/findings", VersionFindingsItem(registry, exporter)),
         (_FILE, FileItem(registry)),
         (f"{_FILE}/downloads", PackageDownloads(registry)),
         (f"{_FILE}/reports", Reports(registry)),

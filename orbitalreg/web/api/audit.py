@@ -11,7 +11,8 @@ from orbitalreg.catalog import audit_entries
 from orbitalreg.catalog.audit_entries import Search
 from orbitalreg.inventory import START
 from orbitalreg.model import Right
-from orbitalreg.summaries import AuditEntry, Page, microseconds
+from orbitalreg.summaries import AuditEntry, Page
+from orbitalreg.times import microseconds
 from orbitalreg.web.api.paging import Paging, TimeKey, page, time_key
 from orbitalreg.web.api.resource import LINES_FORMAT, ProjectResource, operation
 

@@ -14,7 +14,7 @@ from orbitalreg import __version__
 from orbitalreg.assembly import Registry
 from orbitalreg.model import Right
 from orbitalreg.summaries import Page
-from orbitalreg.web.api.resource import JSON, LINES, ApiResource, Operation, operation, send
+from orbitalreg.web.api.resource import FORMAT, JSON, LINES, ApiResource, Operation, operation, send
 from orbitalreg.web.auth import Access
 from orbitalreg.web.problems import PROBLEM_JSON
 
@@ -179,6 +179,8 @@ def _responses(template: str, stated: Operation, components: _Components) -> dic
     refusals = {HTTPStatus.UNAUTHORIZED, HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
     if "{" in template:
         refusals.add(HTTPStatus.NOT_FOUND)
+    if FORMAT in stated.query.model_fields:
+        refusals.add(HTTPStatus.BAD_REQUEST)
     if stated.right not in (Access.PUBLIC, Right.READ):
         refusals.add(HTTPStatus.FORBIDDEN)
     if stated.method != "GET":
@@ -186,9 +188,10 @@ def _responses(template: str, stated: Operation, components: _Components) -> dic
     if stated.body is not None:
         refusals.add(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     problem = {PROBLEM_JSON: {"schema": components.refer(Problem, "serialization")}}
-    answer: dict[str, Any] = {media_type: {"schema": {}} for media_type in stated.media_types}
-    if not answer:
-        answer = {JSON: {"schema": components.refer(stated.answer, "serialization")}}
+    answer: dict[str, Any] = {}
+    if stated.answer is not bytes:
+        answer[JSON] = {"schema": components.refer(stated.answer, "serialization")}
+    answer |= {media_type: {"schema": {}} for media_type in stated.media_types}
     if stated.lines:
         answer[LINES] = {"schema": {"type": "string"}}
     return {

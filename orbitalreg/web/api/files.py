@@ -6,7 +6,8 @@ import falcon
 
 from orbitalreg.inventory import START
 from orbitalreg.model import Right
-from orbitalreg.summaries import Change, FileSummary, Page, microseconds
+from orbitalreg.summaries import Change, FileSummary, Page
+from orbitalreg.times import microseconds
 from orbitalreg.web.api.paging import Paging, page, time_key
 from orbitalreg.web.api.resource import RepositoryResource, caller, operation
 from orbitalreg.web.auth import actor_of

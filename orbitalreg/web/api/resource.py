@@ -30,6 +30,8 @@ H = TypeVar("H", bound=Callable[..., Any])
 JSON = "application/json"
 LINES = "application/jsonl"
 LINES_FORMAT = "`jsonl` is one item a line, and the address of the next part in the header Link; else Accept decides."
+FORMAT = "format"
+"""The parameter that says as what an answer is told."""
 SHOWN_FAULTS = 5
 FAULT_LENGTH = 200
 
@@ -46,7 +48,7 @@ class NoQuery(Sent):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Bytes as they are kept, which an operation answers in place of JSON: for a program or to be saved, never shown.
+    """Bytes that an operation answers in place of its JSON: for a program or to be saved, never shown.
 
     `stream` is closed when they are sent.
     """
@@ -77,7 +79,7 @@ class Operation:
     """What the audit log calls it: every change has one."""
     lines: bool
     media_types: tuple[str, ...]
-    """Of the `Kept` that it answers."""
+    """Of the `Kept` that it answers: in place of JSON, where `answer` is bytes, or as the caller chooses."""
 
     @property
     def summary(self) -> str:
@@ -99,12 +101,12 @@ def operation(
 ) -> Callable[[H], H]:
     """Marks the method of a resource that serves `method`; its docstring is what the document says of it.
 
-    With `lines` a list is also told as JSON lines, to those who ask for them. With `media_types` the answer is a
-    `Kept` of one of them.
+    With `lines` a list is also told as JSON lines, to those who ask for them. With `media_types` the answer is or,
+    where it is not bytes, may be a `Kept` of one of them.
     """
 
     def mark(handler: H) -> H:
-        adapter: TypeAdapter[Any] = TypeAdapter(Any if media_types else answer)
+        adapter: TypeAdapter[Any] = TypeAdapter(answer)
         stated = Operation(method, right, handler, answer, adapter, query, body, status, action, lines, media_types)
         handler.operation = stated  # type: ignore[attr-defined]
         return handler
@@ -264,10 +266,18 @@ def _normalize(params: dict[str, Any], field: str, normalize: Callable[[str], st
 
 
 def _query(req: falcon.Request, model: type[M]) -> M:
+    """Raises `Malformed`, and `InvalidName` for a `format` that there is not."""
     try:
         return model.model_validate(req.params)
     except ValidationError as error:
+        for fault in error.errors():
+            if (fault["loc"], fault["type"]) == ((FORMAT,), "literal_error"):
+                raise InvalidName(f"the query: {FORMAT}: there is no such one here, but {_expected(fault)}") from None
         raise Malformed(f"the query: {_faults(error)}") from None
+
+
+def _expected(fault: Any) -> str:
+    return str(fault["ctx"]["expected"])
 
 
 def _body(req: falcon.Request, model: type[M]) -> M:

@@ -9,7 +9,8 @@ from orbitalreg.assembly import Registry
 from orbitalreg.delegation import DEFAULT_OVERLAP, MAX_OVERLAP, OwnTokens, ProjectTokens
 from orbitalreg.inventory import START
 from orbitalreg.model import Grant, Right
-from orbitalreg.summaries import Page, TokenSecret, TokenSummary, microseconds
+from orbitalreg.summaries import Page, TokenSecret, TokenSummary
+from orbitalreg.times import microseconds
 from orbitalreg.web.api.grants import NAME, GrantText
 from orbitalreg.web.api.paging import Paging, TimeKey, page, time_key
 from orbitalreg.web.api.resource import ApiResource, ProjectResource, Sent, caller, operation

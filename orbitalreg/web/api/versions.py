@@ -5,7 +5,8 @@ from pydantic import Field
 
 from orbitalreg.inventory import START
 from orbitalreg.model import Right
-from orbitalreg.summaries import Change, Page, VersionSummary, microseconds
+from orbitalreg.summaries import Change, Page, VersionSummary
+from orbitalreg.times import microseconds
 from orbitalreg.web.api.packages import PLAIN, REASON_LENGTH
 from orbitalreg.web.api.paging import Paging, page, time_key
 from orbitalreg.web.api.resource import RepositoryResource, Sent, operation

@@ -1,6 +1,7 @@
 """What an installer takes: of each version the file that it prefers, and of the versions those that a specifier allows.
 
-As pip 26 chooses, which agrees with `packaging`, the specifications and uv but where the docs say so.
+As pip 26 chooses, by PEP 440 and PEP 592. uv 0.13 differs in that it prefers a release to a pre-release that the
+specifier names, and takes what is yanked only where the person who installs has named that version.
 """
 
 from collections.abc import Sequence

@@ -6,8 +6,15 @@ from pathlib import Path
 import pytest
 from orbitalreg_pypi.adapter import PyPIFormat
 
-from orbitalreg.model import Locked
-from orbitalreg.testing import AdapterUnderTest, BadFile, BaseFormatAdapterContract, GoodFile, GoodLock
+from orbitalreg.model import Locked, Requirement
+from orbitalreg.testing import (
+    AdapterUnderTest,
+    BadFile,
+    BaseFormatAdapterContract,
+    GoodFile,
+    GoodLock,
+    GoodRequirement,
+)
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -20,6 +27,14 @@ REQUIREMENTS = "Requires-Python: >=3.9\nRequires-Dist: requests>=2; python_versi
 
 EXPRESSION = "License-Expression: MIT OR Apache-2.0"
 CLASSIFIED = "Classifier: License :: OSI Approved :: GNU Affero General Public License v3"
+OTHER = "2!1.0rc1+local.1"
+PLACE = "https://example.com/demo.zip"
+WINDOWS = "cpython-3.11-windows-x86_64"
+ENVIRONMENTS = {
+    "cpython-3.12-linux-x86_64": "cpython-3.12-linux-x86_64",
+    "CPython-3.12.1-Linux-x86_64-gnu": "cpython-3.12.1-linux-x86_64",
+    "cpython-3.11-windows-amd64-none": WINDOWS,
+}
 DIGESTS = [character * 64 for character in "abc"]
 LOCKS = [
     GoodLock(
@@ -91,7 +106,7 @@ class TestPyPI(BaseFormatAdapterContract):
                 GoodFile(*make_wheel(metadata_extra=REQUIREMENTS), "demo-pkg", "1.0", {"name": "Demo_Pkg"}),
                 GoodFile(*make_sdist(), "demo-pkg", "1.0", {"filetype": "sdist", "version": "v1.0"}),
                 GoodFile(*make_sdist(version="1.1", extension=".zip"), "demo-pkg", "1.1"),
-                GoodFile(*make_wheel("other", "2!1.0rc1+local.1"), "other", "2!1.0rc1+local.1"),
+                GoodFile(*make_wheel("other", OTHER), "other", OTHER),
                 GoodFile(*make_wheel("free", metadata_extra=EXPRESSION), "free", "1.0", license="MIT OR Apache-2.0"),
                 GoodFile(*make_sdist("older", metadata_extra=CLASSIFIED), "older", "1.0", license="AGPL-3.0-only"),
             ],
@@ -125,4 +140,14 @@ class TestPyPI(BaseFormatAdapterContract):
             ],
             upstream="/simple",
             locks=LOCKS,
+            environments=ENVIRONMENTS,
+            bad_environments=["cpython", "cpython-2.7-linux-x86_64", "cpython-3.12-linux-x86_64\n"],
+            requirements=[
+                GoodRequirement(Requirement("demo-pkg", "", (), "Demo_Pkg"), chosen=["1.1", "1.0"]),
+                GoodRequirement(Requirement("demo-pkg", "<1.1", ("a-b",), "demo-pkg[A_b] < 1.1.0"), chosen=["1.0"]),
+                GoodRequirement(Requirement("demo-pkg", "==1.*", (), "demo.pkg (==1.*)"), chosen=["1.1", "1.0"]),
+                GoodRequirement(Requirement("other", "", (), "other; extra == 'Mo_re'"), "mo-re", chosen=[OTHER]),
+                GoodRequirement(Requirement("other", "<2", (), "other<2; os_name == 'nt'"), only=WINDOWS, chosen=[]),
+                GoodRequirement(Requirement("demo-pkg", "", (), f"demo-pkg @ {PLACE}", True), chosen=[]),
+            ],
         )

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from orbitalreg_toy_scanner import ToyScanner
 
 from orbitalreg.errors import ConfigError
-from orbitalreg.interfaces import Scanner, Target
+from orbitalreg.interfaces import Scanner, Target, Tool
 from orbitalreg.model import Component, Database, Finding, Report, ReportStatus, Scan
 
 
@@ -211,6 +211,16 @@ class Outdated(_Changing):
         return replace(report, scanner_version="0")
 
 
+class Lagging(_Changing):
+    """Its reports are of another version than its tool tells."""
+
+    version = ""
+
+    @property
+    def tool(self) -> Tool:
+        return Tool(Path(self._tool), ("/dev/null",))
+
+
 class Promising(ToyScanner):
     """Promises a bill of materials."""
 
@@ -310,6 +320,7 @@ FAULTS: dict[type[Scanner], list[str]] = {
     Restless: ["test_its_database_has_a_version_and_a_digest_and_keeps_them"],
     Growing: ["test_its_version_is_always_the_same"],
     Outdated: ["test_its_version_is_always_the_same"],
+    Lagging: ["test_its_reports_are_of_the_version_that_its_tool_tells"],
     Overlooking: [GOOD],
     Unproven: [GOOD, VOUCHES],
     Clean: [UNKNOWN, VOUCHES],

@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from orbitalreg.errors import InvalidName, ScannerFailed
+from orbitalreg.interfaces.orders import Orders, is_comparable, smallest_above
 from orbitalreg.interfaces.tools import Named, Part, read_json
-from orbitalreg.model import Component, Finding, Severity
+from orbitalreg.model import Finding, Severity
 
 LINKS = 20
+ORDERS: Orders = {"pypi": Version}
+"""Grype passes over Python's versions that are not of PEP 440."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ def read(output: bytes, coverage: bytes, named: Named) -> Output:
         raise ScannerFailed("grype: what it wrote is not its JSON and CycloneDX")
     listed = [component.text("purl") for component in taken.parts("components") if _is_known(component)]
     findings = [finding for match in document.parts("matches") for finding in _read(match, named)]
-    seen = named.seen(purl for purl in listed if all(map(is_comparable, named.of(purl))))
+    seen = named.seen(purl for purl in listed if all(is_comparable(one, ORDERS) for one in named.of(purl)))
     return Output(descriptor.text("version"), seen, tuple(findings))
 
 
@@ -40,11 +43,6 @@ def _is_known(component: Part) -> bool:
     """Grype takes in packages of a kind that it has no advisories of, too, and says so there alone."""
     kinds = [one.text("value") for one in component.parts("properties") if one.text("name") == "syft:package:type"]
     return bool(kinds) and "UnknownPackage" not in kinds
-
-
-def is_comparable(component: Component) -> bool:
-    """Whether Grype can tell it from other versions: of Python's it passes over those that are not of PEP 440."""
-    return not component.purl.startswith("pkg:pypi/") or _parsed(component.version) is not None
 
 
 def _read(match: Part, named: Named) -> Iterator[Finding]:
@@ -67,7 +65,7 @@ def _read(match: Part, named: Named) -> Iterator[Finding]:
             component.location,
             component.is_bundled,
             _vector([told, *related]),
-            smallest_above(component, told.part("fix").texts("versions")),
+            smallest_above(component, told.part("fix").texts("versions"), ORDERS),
             description[:200],
             tuple(dict.fromkeys(link for link in links if link.startswith(("http://", "https://"))))[:LINKS],
         )
@@ -94,23 +92,3 @@ def _vector(records: Iterable[Part]) -> str | None:
         if found is not None:
             return found
     return None
-
-
-def smallest_above(component: Component, versions: Iterable[str]) -> str | None:
-    """Of the versions that are mended the smallest above the component's.
-
-    Versions are compared as PEP 440 has it; those of other ecosystems are not, and one that stands alone is believed.
-    """
-    told = [version.strip() for version in versions if version.strip()]
-    installed = _parsed(component.version)
-    if not component.purl.startswith("pkg:pypi/") or installed is None:
-        return told[0] if len(told) == 1 and told[0] != component.version else None
-    above = [(parsed, version) for version in told if (parsed := _parsed(version)) and parsed > installed]
-    return min(above)[1] if above else None
-
-
-def _parsed(version: str) -> Version | None:
-    try:
-        return Version(version)
-    except InvalidVersion:
-        return None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.hookspecs import hookimpl
-from orbitalreg.interfaces import Scanner, Surroundings, Target
+from orbitalreg.interfaces import Scanner, Surroundings, Target, Tool
 from orbitalreg.interfaces.tools import Named, Table, Workplace, dated, read_json, report
 from orbitalreg.model import Database, Microseconds, Scan
 from orbitalreg_grype.output import read
@@ -42,6 +42,10 @@ class Grype(Scanner):
     @property
     def deep(self) -> bool:
         return self._deep
+
+    @property
+    def tool(self) -> Tool:
+        return Tool(self._program, environment={"GRYPE_CHECK_FOR_APP_UPDATE": "false"})
 
     def database(self) -> Database | None:
         """None where it is not there and Grype may fetch it, which the first scan has it do."""

@@ -11,15 +11,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from orbitalreg_grype.output import read, smallest_above
+from orbitalreg_grype.output import read
 from orbitalreg_grype.plugin import Grype
-from packaging.version import Version
 
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.interfaces import Surroundings, ToolRun
-from orbitalreg.interfaces.tools import Named
+from orbitalreg.interfaces.tools import Named, version_of
 from orbitalreg.model import Component, ReportStatus, Severity
-from orbitalreg.testing.targets import make_target
+from orbitalreg.testing.targets import make_target, run_tool
 
 RECORDED = Path(__file__).parent / "recorded"
 JINJA2 = Component("jinja2", "2.10", "pkg:pypi/jinja2@2.10")
@@ -47,38 +46,6 @@ def document(related: Any = None, artifact: Any = None, **vulnerability: Any) ->
 def only(output: bytes) -> Any:
     (found,) = read(output, COVERAGE, Named([JINJA2])).findings
     return found
-
-
-@pytest.mark.parametrize(
-    ("installed", "told", "expected"),
-    [
-        ("2.2", "3.0.7, 2.2.14, 1.11.29, 2.2.2", "2.2.2"),
-        ("2.10", "2.9.9, 2.10.1", "2.10.1"),
-        ("1.0", "1.0", None),
-        ("1.0rc1", "1.0", "1.0"),
-        ("1.0", "1.0.post1, 0.9", "1.0.post1"),
-        ("1.0", "", None),
-        ("1.0", "none, 2.x, 1.5", "1.5"),
-    ],
-)
-def test_the_smallest_mended_version_above(installed: str, told: str, expected: str | None) -> None:
-    component = Component("some", installed, f"pkg:pypi/some@{installed}")
-    assert smallest_above(component, told.split(",")) == expected
-
-
-@given(st.lists(st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}((a|b|rc|\.post)[0-9])?", fullmatch=True), min_size=2))
-def test_what_is_mended_is_above_and_none_between(versions: Sequence[str]) -> None:
-    component = Component("some", versions[0], f"pkg:pypi/some@{versions[0]}")
-    found = smallest_above(component, versions[1:])
-    above = [Version(version) for version in versions[1:] if Version(version) > Version(versions[0])]
-    assert (found is None) == (not above)
-    assert found is None or Version(found) == min(above)
-
-
-def test_versions_of_other_ecosystems_are_not_compared() -> None:
-    component = Component("left-pad", "1.0", "pkg:npm/left-pad@1.0")
-    assert smallest_above(component, ["1.1"]) == "1.1"
-    assert smallest_above(component, ["1.1", "2.0"]) is None
 
 
 @pytest.mark.parametrize(
@@ -271,3 +238,11 @@ def test_a_database_that_becomes_too_old_is_another_one(tmp_path: Path, installe
     stale = made(tmp_path, {**options, "max_age": "1s"}).database()
     assert fresh is not None and stale is not None and stale.digest != fresh.digest
     assert (stale.version, stale.built_at) == (fresh.version, fresh.built_at)
+    assert (fresh.is_stale, stale.is_stale) == (False, True)
+
+
+def test_its_version_is_that_of_the_program_that_is_there_now(tmp_path: Path, installed: Install) -> None:
+    scanner = made(tmp_path, installed(tmp_path))
+    for number in ("0.99.1", "0.100.0"):
+        (tmp_path / "grype").write_text(f"#!/bin/sh\n[ $* = --version ] && echo 'grype {number}'\n")
+        assert version_of(scanner.tool, run_tool, tmp_path) == number

@@ -6,7 +6,7 @@ from packaging.utils import canonicalize_name, canonicalize_version
 
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.hookspecs import hookimpl
-from orbitalreg.interfaces import Capability, Scanner, Surroundings, Target
+from orbitalreg.interfaces import Capability, Scanner, Surroundings, Target, Tool
 from orbitalreg.interfaces.tools import Named, Part, Table, Workplace, read_json, report
 from orbitalreg.model import Database, Scan
 
@@ -32,6 +32,10 @@ class Syft(Scanner):
     @property
     def deep(self) -> bool:
         return self._deep
+
+    @property
+    def tool(self) -> Tool:
+        return Tool(self._program, environment={"SYFT_CHECK_FOR_APP_UPDATE": "false"})
 
     def database(self) -> Database | None:
         return None

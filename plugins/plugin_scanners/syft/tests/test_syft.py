@@ -11,8 +11,9 @@ from orbitalreg_syft.plugin import Syft
 
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.interfaces import Surroundings, ToolRun
+from orbitalreg.interfaces.tools import version_of
 from orbitalreg.model import Component, ReportStatus, Scan, Staged
-from orbitalreg.testing.targets import make_target
+from orbitalreg.testing.targets import make_target, run_tool
 
 CASE = "jinja2-2.10"
 Install = Callable[[Path], Mapping[str, Any]]
@@ -89,3 +90,10 @@ def test_it_stays_off_the_network_and_looks_at_what_is_staged_alone(
     assert told["environment"]["SYFT_CHECK_FOR_APP_UPDATE"] == "false" and "HTTPS_PROXY" not in told["environment"]
     assert f"dir:{tmp_path / 'target'}" in told["arguments"]
     assert json.loads(recorded.output(CASE, "cyclonedx.json"))["specVersion"] == "1.6"
+
+
+def test_its_version_is_that_of_the_program_that_is_there_now(tmp_path: Path, installed: Install) -> None:
+    scanner = Syft(Surroundings(installed(tmp_path), tmp_path, tmp_path / "own", lambda *_: None))  # type: ignore[arg-type, return-value]
+    for number in ("0.99.1", "0.100.0"):
+        (tmp_path / "syft").write_text(f"#!/bin/sh\n[ $* = --version ] && echo 'syft {number}'\n")
+        assert version_of(scanner.tool, run_tool, tmp_path) == number

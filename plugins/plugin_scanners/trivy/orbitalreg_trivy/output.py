@@ -1,15 +1,18 @@
 """What Trivy's JSON says of a target's components. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from orbitalreg.errors import InvalidName, ScannerFailed
+from orbitalreg.interfaces.orders import Orders, is_comparable, smallest_above
 from orbitalreg.interfaces.tools import Named, Part, read_json
-from orbitalreg.model import Component, Finding, Severity
+from orbitalreg.model import Finding, Severity
 
 LINKS = 20
+ORDERS: Orders = {"pypi": Version}
+"""Trivy passes over Python's versions that are not of PEP 440."""
 SCHEMA = 2
 
 
@@ -32,13 +35,8 @@ def read(output: bytes, named: Named) -> Output:
     findings = [
         finding for result in results for told in result.parts("Vulnerabilities") for finding in _read(told, named)
     ]
-    seen = named.seen(purl for purl in listed if all(map(is_comparable, named.of(purl))))
+    seen = named.seen(purl for purl in listed if all(is_comparable(one, ORDERS) for one in named.of(purl)))
     return Output(document.part("Trivy").text("Version"), seen, tuple(findings))
-
-
-def is_comparable(component: Component) -> bool:
-    """Whether Trivy can tell it from other versions: of Python's it passes over those that are not of PEP 440."""
-    return not component.purl.startswith("pkg:pypi/") or _parsed(component.version) is not None
 
 
 def _read(told: Part, named: Named) -> Iterator[Finding]:
@@ -58,7 +56,7 @@ def _read(told: Part, named: Named) -> Iterator[Finding]:
             component.location,
             component.is_bundled,
             _vector(told),
-            smallest_above(component, told.text("FixedVersion").split(",")),
+            smallest_above(component, told.text("FixedVersion").split(","), ORDERS),
             told.text("Title")[:200],
             tuple(dict.fromkeys(link for link in links if link.startswith(("http://", "https://"))))[:LINKS],
             told.instant("PublishedDate"),
@@ -80,23 +78,3 @@ def _vector(told: Part) -> str | None:
     return next(
         (vector.strip("/") for vector in vectors if ":" in vector and "/" in vector and " " not in vector), None
     )
-
-
-def smallest_above(component: Component, versions: Iterable[str]) -> str | None:
-    """Of the versions that are mended the smallest above the component's.
-
-    Versions are compared as PEP 440 has it; those of other ecosystems are not, and one that stands alone is believed.
-    """
-    told = [version.strip() for version in versions if version.strip()]
-    installed = _parsed(component.version)
-    if not component.purl.startswith("pkg:pypi/") or installed is None:
-        return told[0] if len(told) == 1 and told[0] != component.version else None
-    above = [(parsed, version) for version in told if (parsed := _parsed(version)) and parsed > installed]
-    return min(above)[1] if above else None
-
-
-def _parsed(version: str) -> Version | None:
-    try:
-        return Version(version)
-    except InvalidVersion:
-        return None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orbitalreg.errors import ScannerFailed
 from orbitalreg.hookspecs import hookimpl
-from orbitalreg.interfaces import Scanner, Surroundings, Target
+from orbitalreg.interfaces import Scanner, Surroundings, Target, Tool
 from orbitalreg.interfaces.tools import Named, Table, Workplace, dated, read_json, report
 from orbitalreg.model import Database, Scan
 from orbitalreg_trivy.output import read
@@ -39,6 +39,10 @@ class Trivy(Scanner):
     @property
     def deep(self) -> bool:
         return self._deep
+
+    @property
+    def tool(self) -> Tool:
+        return Tool(self._program)
 
     def database(self) -> Database | None:
         """None where it is not there and Trivy may fetch it, which the first scan has it do."""

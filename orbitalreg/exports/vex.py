@@ -1,15 +1,16 @@
 """Findings as a VEX document (CycloneDX 1.6, ECMA-424): what is affected, before anybody has judged it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from orbitalreg import __version__
-from orbitalreg.cli.common import to_the_second
-from orbitalreg.cli.sarif import is_web
+from orbitalreg.exports.common import begun, ended, listed
+from orbitalreg.exports.links import is_web
 from orbitalreg.model import Address, Severity
 from orbitalreg.summaries import FindingSummary, VersionFindings
+from orbitalreg.times import to_the_second
 
 SEVERITIES = {Severity.NEGLIGIBLE: "info", Severity.MALICIOUS: "critical"}
 """Those that CycloneDX calls otherwise."""
@@ -22,33 +23,40 @@ SOURCES = {
 """Where a record is, by how its id begins."""
 
 
-def vex(address: Address, versions: Iterable[VersionFindings]) -> dict[str, Any]:
+def vex(address: Address, versions: Iterable[VersionFindings]) -> Iterator[str]:
     """Every state is `in_triage`. Files that no scanner has looked at are properties of the document."""
-    components: dict[str, dict[str, Any]] = {}
-    found, missing = [], []
-    for version in versions:
-        for finding in version.findings:
-            component = _component(version, finding)
-            components[component["bom-ref"]] = component
-            found.append(_vulnerability(version, finding, component))
-        missing += [f"{version.package} {version.version}: {file.filename}" for file in version.not_scanned]
-    metadata: dict[str, Any] = {
-        "timestamp": to_the_second(datetime.now(UTC)),
-        "tools": {"components": [{"type": "application", "name": "orbitalreg", "version": __version__}]},
-        "component": {"type": "application", "bom-ref": str(address), "name": str(address)},
-    }
-    if missing:
-        metadata["properties"] = [{"name": "orbitalreg:not_scanned", "value": text} for text in missing]
-    return {
+    head = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "serialNumber": f"urn:uuid:{uuid4()}",
         "version": 1,
-        "metadata": metadata,
-        "components": list(components.values()),
-        "vulnerabilities": found,
     }
+    components: dict[str, dict[str, Any]] = {}
+    missing: list[str] = []
+
+    def found() -> Iterator[dict[str, Any]]:
+        for version in versions:
+            for finding in version.findings:
+                component = _component(version, finding)
+                components[component["bom-ref"]] = component
+                yield _vulnerability(version, finding, component)
+            missing.extend(f"{version.package} {version.version}: {file.filename}" for file in version.not_scanned)
+
+    yield begun(head, "vulnerabilities")
+    yield from listed(found())
+    yield ended({"components": list(components.values()), "metadata": _metadata(address, missing)})
+
+
+def _metadata(address: Address, missing: Sequence[str]) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "timestamp": to_the_second(datetime.now(UTC)),
+        "tools": {"components": [{"type": "application", "name": "orbitalreg", "version": __version__}]},
+        "component": {"type": "application", "bom-ref": str(address), "name": str(address)},
+    }
+    if missing:
+        told["properties"] = [{"name": "orbitalreg:not_scanned", "value": text} for text in missing]
+    return told
 
 
 def _component(version: VersionFindings, finding: FindingSummary) -> dict[str, Any]:

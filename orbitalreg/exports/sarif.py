@@ -1,11 +1,14 @@
 """Findings as SARIF 2.1.0 (OASIS), for code hosts that show such results."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from orbitalreg import __version__
+from orbitalreg.exports.common import begun, ended, listed
+from orbitalreg.exports.links import is_web
 from orbitalreg.model import Address, Severity
 from orbitalreg.summaries import FindingSummary, VersionFindings
 
@@ -31,31 +34,43 @@ SCORES = {
 """What code hosts sort by (`security-severity`), as a CVSS score would be; what nobody rated has none."""
 
 
-def sarif(address: Address, versions: Iterable[VersionFindings]) -> dict[str, Any]:
+def sarif(address: Address, versions: Iterable[VersionFindings]) -> Iterator[str]:
     """One run: a rule for each vulnerability, a result for each version that has it, warnings of what none scanned."""
-    rules: dict[str, dict[str, Any]] = {}
-    places: dict[str, int] = {}
-    worst: dict[str, Severity] = {}
-    results, warnings = [], []
-    for version in versions:
+    run = _Run(address)
+    yield begun({"$schema": SCHEMA, "version": "2.1.0"}, "runs") + begun({}, "results")
+    yield from listed(result for version in versions for result in run.results(version))
+    yield ended({"tool": {"driver": run.driver()}, "invocations": [run.invocation()]})
+    yield "]}"
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the end of a run says of its results."""
+
+    address: Address
+    rules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
+    worst: dict[str, Severity] = field(default_factory=dict)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+    def results(self, version: VersionFindings) -> Iterator[dict[str, Any]]:
         for finding in version.findings:
             severity = Severity.parse(finding.severity)
-            rules.setdefault(finding.id, _rule(finding))
-            place = places.setdefault(finding.id, len(places))
-            worst[finding.id] = max(severity, worst.get(finding.id, severity))
-            results.append(_result(address, version, finding, place))
+            self.rules.setdefault(finding.id, _rule(finding))
+            self.worst[finding.id] = max(severity, self.worst.get(finding.id, severity))
+            place = self.places.setdefault(finding.id, len(self.places))
+            yield _result(self.address, version, finding, place)
         if version.not_scanned:
-            warnings.append(_warning(version))
-    for name, rule in rules.items():
-        if worst[name] in SCORES:
-            rule["properties"]["security-severity"] = SCORES[worst[name]]
-    driver = {"name": "OrbitalReg", "version": __version__, "rules": list(rules.values())}
-    run = {
-        "tool": {"driver": driver},
-        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": warnings}],
-        "results": results,
-    }
-    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+            self.warnings.append(_warning(version))
+
+    def driver(self) -> dict[str, Any]:
+        for name, rule in self.rules.items():
+            if self.worst[name] in SCORES:
+                rule["properties"]["security-severity"] = SCORES[self.worst[name]]
+        return {"name": "OrbitalReg", "version": __version__, "rules": list(self.rules.values())}
+
+    def invocation(self) -> dict[str, Any]:
+        return {"executionSuccessful": True, "toolExecutionNotifications": self.warnings}
 
 
 def _rule(finding: FindingSummary) -> dict[str, Any]:
@@ -97,15 +112,6 @@ def message(version: VersionFindings, finding: FindingSummary) -> str:
     title = f": {finding.title.rstrip('.')}" if finding.title else ""
     mended = f" Fixed in {finding.fixed_in}." if finding.fixed_in else ""
     return f"{what} has {finding.id} ({finding.severity}){title}.{mended} Seen by {', '.join(finding.by)}."
-
-
-def is_web(link: str) -> bool:
-    """Whether it is an address that a person can open."""
-    try:
-        parts = urlsplit(link)
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and link.isascii() and " " not in link
 
 
 def _subject(version: VersionFindings, finding: FindingSummary) -> str:
