@@ -52,8 +52,8 @@ class Registry:
     refusals: Refusals
     webhooks: Webhooks
     scanning: Scanning
-    known: KnownReports
     graph: Graphs
+    known: KnownReports
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -168,8 +168,8 @@ def assemble(settings: Settings) -> Registry:
         Refusals(catalog),
         Webhooks(catalog, subscribers(settings)),
         scanning,
-        known,
         Graphs(catalog, make_views(settings, plugins.formats, sources.governed), known, settings.graph),
+        known,
     )
 
 

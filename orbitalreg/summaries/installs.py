@@ -1,4 +1,4 @@
-"""What an installation would bring, and what to change."""
+"""What is told of an install before anybody makes it: versions, findings, and what would clear them."""
 
 from dataclasses import dataclass
 
