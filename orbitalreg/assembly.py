@@ -53,6 +53,7 @@ class Registry:
     webhooks: Webhooks
     scanning: Scanning
     graph: Graphs
+    known: KnownReports
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -167,7 +168,8 @@ def assemble(settings: Settings) -> Registry:
         Refusals(catalog),
         Webhooks(catalog, subscribers(settings)),
         scanning,
-        Graphs(catalog, make_views(settings, plugins.formats, sources.governed), known),
+        Graphs(catalog, make_views(settings, plugins.formats, sources.governed), known, settings.graph),
+        known,
     )
 
 
