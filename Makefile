@@ -52,8 +52,9 @@ test-e2e: $(BIN)/.developer  ## several processes, faults of the disk and of ups
 test-api: $(BIN)/.developer  ## the API, its document against the running server, and the client
 	$(IN_MEMORY) $(PYTEST) $(PARALLEL) tests/api
 
-stress: $(BIN)/.developer  ## hostile archives, a gigabyte, SIGKILLs: a minute or two
+stress: $(BIN)/.developer  ## hostile archives, a gigabyte, SIGKILLs, 1,000 random graphs: some minutes
 	$(PYTEST) $(STRESS)
+	ORBITALREG_GRAPHS=1000 $(PYTEST) tests/graph/test_oracle.py
 
 test-clients: export ORBITALREG_LEDGER := $(CURDIR)/.venv-clients/ledger
 test-clients: $(BIN)/.developer  ## eight real clients on every kind of repository; installs them once

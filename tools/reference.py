@@ -163,7 +163,7 @@ def _names(parameters: list[dict[str, Any]], place: str, required: bool = False)
     return [field["name"] for field in parameters if field["in"] == place and field["required"] >= required]
 
 
-QUERIES = {"principal": "user:ann", "grant": "acme/internal:publish"}
+QUERIES = {"principal": "user:ann", "grant": "acme/internal:publish", "vulnerability": "CVE-2019-10906"}
 """Of parameters that must be given."""
 
 
