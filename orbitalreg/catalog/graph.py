@@ -96,6 +96,12 @@ def set_built(db: Database, graph_id: int, at: Microseconds) -> None:
     db.execute("UPDATE graph SET built_at = ? WHERE id = ?", (at, graph_id))
 
 
+def forget(db: Database, graph: GraphRow) -> None:
+    """Writes: nobody is exposed to anything by this graph any more."""
+    raise_all(db, graph)
+    db.execute("DELETE FROM graph_finding WHERE graph_id = ?", (graph.id,))
+
+
 def drop(db: Database, graph_id: int, limit: int) -> bool:
     """Writes: some of a graph is gone. Whether all of it is."""
     for table in ("graph_node", "graph_choice"):
