@@ -154,6 +154,15 @@ def backward(db: Database, graph_id: int, alias: str | None = None) -> Part:
     return _part(db, _leading("graph_finding_id", start), [graph_id, alias])
 
 
+def leading(db: Database, graph_id: int, package: str, version: str | None = None) -> Part:
+    """All from which a version of the package is reached, or that one."""
+    where, given = "graph_id = ? AND package = ?", [graph_id, package]
+    if version is not None:
+        where, given = f"{where} AND version = ?", [*given, version]
+    wanted = f"wanted (package, version) AS (SELECT DISTINCT package, version FROM graph_choice WHERE {where}), "
+    return _part(db, _leading("wanted", "c.graph_id = ?", wanted), [*given, graph_id])
+
+
 def requirers(db: Database, graph_id: int, package: str) -> list[Requirer]:
     """The versions that ask for the package, in byte order; with extras, only for what those bring."""
     rows = db.execute(
@@ -166,6 +175,12 @@ def requirers(db: Database, graph_id: int, package: str) -> list[Requirer]:
         Requirer(name, version, split(extras), depth, stated, chosen, reason)
         for name, version, extras, depth, stated, chosen, reason in rows.fetchall()
     ]
+
+
+def has_package(db: Database, graph_id: int, package: str) -> bool:
+    """Whether a version of it is there."""
+    row = db.execute("SELECT 1 FROM graph_node WHERE graph_id = ? AND package = ? LIMIT 1", (graph_id, package))
+    return row.fetchone() is not None
 
 
 def has_findings(db: Database, graph_id: int) -> bool:
