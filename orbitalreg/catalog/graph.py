@@ -91,6 +91,12 @@ def set_digest(db: Database, graph_id: int, digest: str) -> None:
     db.execute("UPDATE graph SET digest = ? WHERE id = ?", (digest, graph_id))
 
 
+def is_built(db: Database, graph_id: int) -> bool:
+    """Whether it was whole once."""
+    row = db.execute("SELECT built_at FROM graph WHERE id = ?", (graph_id,)).fetchone()
+    return row is not None and row[0] is not None
+
+
 def set_built(db: Database, graph_id: int, at: Microseconds) -> None:
     """Writes."""
     db.execute("UPDATE graph SET built_at = ? WHERE id = ?", (at, graph_id))

@@ -24,6 +24,7 @@ class Application:
         self._follows = follows
         self._new: set[str] = set()
         self._pending: set[str] = set()
+        self._is_built = graph.is_built(db, row.id)  # now: another process may just have found it whole
         self._had_findings = graph.has_findings(db, row.id)
         self._nodes: set[int] = set()
         self._choices: set[int] = set()
@@ -55,7 +56,7 @@ class Application:
         graph_changes.add(self._db, [(self._graph.id, package) for package in self._pending])
         if self._follows:
             graph_following.wanted(self._db, self._graph.id, self._new, now())
-        if self._graph.built_at is not None and (self._had_findings or graph.has_findings(self._db, self._graph.id)):
+        if self._is_built and (self._had_findings or graph.has_findings(self._db, self._graph.id)):
             graph.raise_exposures(self._db, self._graph, self._nodes, self._choices, self._packages)
 
     def _choose(self, reading: Reading) -> None:
