@@ -40,7 +40,7 @@ serve: $(BIN)/orbitalreg  ## a running server on the embedded default, in this f
 	@$(BIN)/orbitalreg serve
 
 test: $(BIN)/.developer  ## the tests of every day: under three minutes
-	$(IN_MEMORY) $(PYTEST) $(PARALLEL) -p no:schemathesis -m "not online" $(DAILY) tests/unit tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SERVED:%=--ignore=%)
+	$(IN_MEMORY) $(PYTEST) $(PARALLEL) -p no:schemathesis -m "not online" $(DAILY) tests/unit tests/graph tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SERVED:%=--ignore=%)
 
 test-plugins: $(BIN)/.developer  ## the kit for plugin authors, the scanners, and what GitLab's jobs sign in with
 	$(IN_MEMORY) $(PYTEST) $(PARALLEL) tests/kit plugins/plugin_oidc/tests $(SCANNERS:%=plugins/plugin_scanners/%/tests)
@@ -52,8 +52,9 @@ test-e2e: $(BIN)/.developer  ## several processes, faults of the disk and of ups
 test-api: $(BIN)/.developer  ## the API, its document against the running server, and the client
 	$(IN_MEMORY) $(PYTEST) $(PARALLEL) tests/api
 
-stress: $(BIN)/.developer  ## hostile archives, a gigabyte, SIGKILLs: a minute or two
+stress: $(BIN)/.developer  ## hostile archives, a gigabyte, SIGKILLs, 1,000 random graphs: some minutes
 	$(PYTEST) $(STRESS)
+	ORBITALREG_GRAPHS=1000 $(PYTEST) tests/graph/test_oracle.py
 
 test-clients: export ORBITALREG_LEDGER := $(CURDIR)/.venv-clients/ledger
 test-clients: $(BIN)/.developer  ## eight real clients on every kind of repository; installs them once

@@ -53,6 +53,7 @@ class Registry:
     webhooks: Webhooks
     scanning: Scanning
     graph: Graphs
+    known: KnownReports
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -168,6 +169,7 @@ def assemble(settings: Settings) -> Registry:
         Webhooks(catalog, subscribers(settings)),
         scanning,
         Graphs(catalog, make_views(settings, plugins.formats, sources.governed), known, settings.graph),
+        known,
     )
 
 

@@ -250,6 +250,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "grants": lambda: settings_table(config.GrantSettings),
     "tokens": lambda: settings_table(config.TokenSettings),
     "scanning": lambda: settings_table(config.ScanningSettings),
+    "graph": lambda: settings_table(config.GraphSettings),
     "project": lambda: settings_table(config.ProjectSettings),
     "repository": lambda: settings_table(config.RepositorySettings),
     "local": lambda: settings_table(config.RepositorySettings, (Kind.LOCAL,)),

@@ -271,7 +271,8 @@ def put_edges(db: Database, rows: Iterable[tuple[int, int, str, str]]) -> None:
 
 def delete_edges(db: Database, rows: Iterable[tuple[int, int, str]]) -> None:
     """Writes (node id, choice id, extras)."""
-    db.conn.executemany("DELETE FROM graph_edge WHERE node_id = ? AND choice_id = ? AND extras = ?", rows)
+    if rows := list(rows):
+        db.conn.executemany("DELETE FROM graph_edge WHERE node_id = ? AND choice_id = ? AND extras = ?", rows)
 
 
 _TARGET = (
@@ -309,17 +310,21 @@ def targets_of_choice(db: Database, choice_id: int) -> list[tuple[int, int]]:
     return [(row[0], row[1]) for row in rows.fetchall()]
 
 
+# CROSS JOIN has SQLite keep the order: it knows nothing of how many rows there are of what.
 _ASKERS = (
-    " FROM graph_node AS n"
-    " JOIN graph_choice AS c ON c.graph_id = n.graph_id AND c.package = n.package AND c.version = n.version"
-    " JOIN graph_edge AS e ON e.choice_id = c.id AND e.extras = n.extras"
-    " JOIN graph_node AS asker ON asker.id = e.node_id"
+    " CROSS JOIN graph_choice AS c CROSS JOIN graph_edge AS e"
+    " WHERE c.graph_id = n.graph_id AND c.package = n.package AND c.version = n.version"
+    " AND e.choice_id = c.id AND e.extras = n.extras"
 )
 
 
 def askers(db: Database, node_id: int) -> Iterator[tuple[int, int]]:
     """The (id, depth) of the nodes that edges lead from to this one, as they are wanted."""
-    yield from db.conn.execute(f"SELECT asker.id, asker.depth{_ASKERS} WHERE n.id = ?", (node_id,))
+    yield from db.conn.execute(
+        "SELECT asker.id, asker.depth FROM graph_node AS n"
+        f"{_ASKERS.replace(' WHERE', ' CROSS JOIN graph_node AS asker WHERE asker.id = e.node_id AND n.id = ? AND')}",
+        (node_id,),
+    )
 
 
 def package_of(db: Database, node_id: int) -> str:
@@ -341,6 +346,8 @@ def put_findings(
     db: Database, graph_id: int, package: str, told: Mapping[tuple[str, str], tuple[str, Sequence[str]]]
 ) -> None:
     """Writes (body, every id), by version and id."""
+    if not told:
+        return
     delete_findings(db, graph_id, package, told)
     db.conn.executemany(
         "INSERT INTO graph_finding (graph_id, package, version, id, body) VALUES (?, ?, ?, ?, ?)",
@@ -387,8 +394,8 @@ def _ancestors(db: Database, node_ids: Sequence[int], choice_ids: Sequence[int])
         "WITH RECURSIVE up (id) AS ("
         f"SELECT id FROM graph_node WHERE id IN ({nodes_})"
         f" UNION SELECT node_id FROM graph_edge WHERE choice_id IN ({choices_})"
-        f" UNION SELECT asker.id FROM up CROSS JOIN{_ASKERS.removeprefix(' FROM')} WHERE n.id = up.id)"
-        " SELECT DISTINCT n.package FROM up JOIN graph_node AS n ON n.id = up.id",
+        f" UNION SELECT e.node_id FROM up CROSS JOIN graph_node AS n{_ASKERS} AND n.id = up.id)"
+        " SELECT DISTINCT n.package FROM up CROSS JOIN graph_node AS n WHERE n.id = up.id",
         (*node_ids, *choice_ids),
     )
     return {row[0] for row in rows.fetchall()}

@@ -31,6 +31,7 @@ COMMANDS = (
     "dependencies.graph",
     "dependencies.dependents",
     "dependencies.affected",
+    "audit_install.audit_install",
     "audit.audit",
     "scan.scan",
     "policies.policy",

@@ -21,7 +21,7 @@ from orbitalreg.summaries import ExposureSummary, FindingSummary, NotScanned, Ve
 TITLE = 60
 """So much of a title is in a table."""
 
-_SEVERITIES = click.Choice([str(severity) for severity in Severity])
+SEVERITIES = click.Choice([str(severity) for severity in Severity])
 
 
 @dataclass(slots=True)
@@ -68,8 +68,8 @@ class Tally:
 
 @click.command()
 @click.argument("place", metavar="PROJECT/REPO[/NAME[==VERSION]]")
-@click.option("--severity", type=_SEVERITIES, default="unknown", help="Only findings that are at least so bad.")
-@click.option("--fail-on", type=_SEVERITIES, help="Exit 1 where a finding or an exposure is at least so bad.")
+@click.option("--severity", type=SEVERITIES, default="unknown", help="Only findings that are at least so bad.")
+@click.option("--fail-on", type=SEVERITIES, help="Exit 1 where a finding or an exposure is at least so bad.")
 @click.option("--no-exposures", is_flag=True, help="Without what comes with dependencies.")
 @click.option("--fail-unscanned", is_flag=True, help="Exit 1 where no scanner has looked at a file.")
 @click.option(
@@ -108,7 +108,7 @@ def findings(
         told = registry.findings(named.address, named.package, named.version, severity_name(asked), not no_exposures)
         counted = tally.counted(_with_progress(told, form))
         PRINTERS[form](named.address, (_at_least(shown, version) for version in counted), tally)
-    _judge(tally, fail_unscanned)
+    judge(tally, fail_unscanned)
 
 
 def _at_least(shown: Severity, version: VersionFindings) -> VersionFindings:
@@ -128,7 +128,7 @@ def _with_progress(versions: Iterable[VersionFindings], form: str) -> Iterator[V
         yield from shown
 
 
-def _judge(tally: Tally, fail_unscanned: bool) -> None:
+def judge(tally: Tally, fail_unscanned: bool) -> None:
     """Raises `Exit` with 1 for what the caller does not accept."""
     reasons = []
     if tally.met or tally.came:

@@ -10,7 +10,7 @@ import click
 from orbitalreg import config, machine, surroundings
 from orbitalreg import plugins as plugin_registry
 from orbitalreg.assembly import check_plugins, conflicts, detached, lookouts, read_settings
-from orbitalreg.catalog import FILENAME, Catalog, jobs, scans
+from orbitalreg.catalog import FILENAME, Catalog, graph_changes, jobs, scans
 from orbitalreg.cli.common import config_option, json_option, print_json, print_rows
 from orbitalreg.cli.template import starting_file
 from orbitalreg.config import Settings
@@ -85,7 +85,7 @@ def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
     found = machine.examine(settings.data.path)
     catalog = _catalog(settings)
     if catalog is not None:
-        found += _jobs(catalog)
+        found += [*_jobs(catalog), _graph(catalog)]
     scanners = _scanners(settings)
     found += scanners
     if catalog is not None:
@@ -125,6 +125,13 @@ def _jobs(catalog: Catalog) -> list[machine.Finding]:
         )
         for kind, count, failure in given_up
     ]
+
+
+def _graph(catalog: Catalog) -> machine.Finding:
+    """How far behind the graphs of dependencies are."""
+    count = graph_changes.waiting(catalog.read())
+    says = f"{count} packages wait to be looked at" if count else "the graphs are in step"
+    return machine.Finding("dependencies", machine.GOOD, says)
 
 
 def _scanners(settings: Settings) -> list[machine.Finding]:

@@ -116,16 +116,16 @@ class Application:
         self._nodes.add(node_id)
         if not asked.is_known and asked.fault is None:
             self._new.add(reading.package)
-        self._edges(node_id, depth, reading.package, version, asked)
+        self._edges(node_id, depth, reading.package, version, asked, True)
 
     def _update(self, reading: Reading, node: NodeRow, asked: Asked) -> None:
         if (asked.is_known, asked.fault) != (node.is_known, node.fault):
             graph.set_node(self._db, node.id, asked.is_known, asked.fault)
             self._nodes.add(node.id)
-        self._edges(node.id, node.depth, reading.package, node.version, asked)
+        self._edges(node.id, node.depth, reading.package, node.version, asked, False)
 
-    def _edges(self, node_id: int, depth: int, package: str, version: str, asked: Asked) -> None:
-        before = graph.edges(self._db, node_id)
+    def _edges(self, node_id: int, depth: int, package: str, version: str, asked: Asked, is_new: bool) -> None:
+        before = {} if is_new else graph.edges(self._db, node_id)
         after: dict[tuple[int, str], str] = {}
         for one in sorted(asked.requirements, key=lambda one: one.stated, reverse=True):
             extras = ",".join(one.extras)

@@ -291,17 +291,20 @@ class _Search:
 
 def _cleared(threat: _Threat, start: State, taken: Version) -> bool | None:
     """As `_Search._clears`, in one view."""
+    whole = (*taken, ())
     if taken[0] == start[0]:
-        return _walked(threat, (*taken, ()), taken, None, True)
-    is_sound = _walked(threat, (*taken, ()), taken, start[:2], True) is not None
+        return _walked(threat, whole, None, None, True)
+    is_sound = _walked(threat, whole, taken, start[:2], True) is not None
     return _walked(threat, start, taken, start[:2], is_sound)
 
 
-def _walked(threat: _Threat, start: State, taken: Version, spared: Version | None, is_sound: bool) -> bool | None:
-    """Whether all that is reached from `start` is known, where `taken` is taken of its package whoever asks for it.
+def _walked(
+    threat: _Threat, start: State, taken: Version | None, spared: Version | None, is_sound: bool
+) -> bool | None:
+    """Whether all that is looked at from `start` on is known, where `taken` is taken of its package whoever asks.
 
-    None where something is reached that is affected and is not `spared`. What is clean in the graph is not walked if
-    what is taken `is_sound`: then there is nothing in it.
+    None where something is reached that is affected and is not `spared`. What is clean in the graph is not looked at
+    if what is taken `is_sound`: then there is nothing in it.
     """
     is_proved = True
     waiting, seen = [start], {start}
@@ -309,15 +312,21 @@ def _walked(threat: _Threat, start: State, taken: Version, spared: Version | Non
         state = waiting.pop()
         if threat.affects(*state[:2]) and state[:2] != spared:
             return None
-        if is_sound and state[:2] != taken and threat.is_clean(state):
+        if is_sound and state[:2] != taken and threat.is_known(state) and threat.is_clean(state):
             continue
         asked = threat.offers.asked(state)
         is_proved = is_proved and asked.is_known
-        for one in asked.requirements:
-            is_taken = one.package == taken[0] and not one.is_elsewhere
-            chosen = taken[1:] if is_taken else threat.offers.candidates(state, one)[:1]
-            for new in ((one.package, version, one.extras) for version in chosen):
-                if new not in seen:
-                    seen.add(new)
-                    waiting.append(new)
+        for new in _next(threat.offers, state, asked, taken):
+            if new not in seen:
+                seen.add(new)
+                waiting.append(new)
     return is_proved
+
+
+def _next(offers: _Offers, state: State, asked: Asked, taken: Version | None) -> Iterator[State]:
+    for one in asked.requirements:
+        if taken is not None and one.package == taken[0] and not one.is_elsewhere:
+            yield one.package, taken[1], one.extras
+        else:
+            for chosen in offers.candidates(state, one)[:1]:
+                yield one.package, chosen, one.extras

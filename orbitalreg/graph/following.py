@@ -13,7 +13,7 @@ from functools import partial
 
 from orbitalreg.catalog import Catalog, graph, graph_following
 from orbitalreg.catalog.graph_following import Due
-from orbitalreg.config.graph import GraphSettings
+from orbitalreg.config import GraphSettings
 from orbitalreg.errors import NotFound, OrbitalError, UpstreamFailed
 from orbitalreg.graph.reading import Offered
 from orbitalreg.graph.views import View

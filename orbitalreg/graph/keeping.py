@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from orbitalreg.catalog import Catalog, graph_changes
 from orbitalreg.catalog.graph_changes import UPDATE
 from orbitalreg.catalog.graph_following import FOLLOW
-from orbitalreg.config.graph import GraphSettings
+from orbitalreg.config import GraphSettings
 from orbitalreg.graph.following import Follower, Stopped
 from orbitalreg.graph.updating import Updater
 from orbitalreg.graph.views import View

@@ -72,27 +72,45 @@ class Reader:
             return Reading(package, "", is_gone=True)
         with asking_nobody():
             revision = self._revision(db, view, package)
-            is_whole = graph.package_revision(db, graph_id, package) != revision
+            if graph.package_revision(db, graph_id, package) == revision:
+                return self._rest(db, graph_id, view, package, revision, choices, held)
             offered = Offered(view, package, held, documents_here(self._catalog))
-        if is_whole:
-            wanted, there = choices, set()
-        else:
-            wanted = [choice for choice in choices if choice.is_open]
-            there = {(node.version, node.extras) for node in graph.nodes(db, graph_id, package)}
-        chosen = {choice.specifier: offered.chosen(choice.specifier) for choice in wanted}
-        nodes = {(version, "") for version in held & offered.versions} if is_whole else set()
+        chosen = {choice.specifier: offered.chosen(choice.specifier) for choice in choices}
+        shown = frozenset(held & offered.versions)
+        nodes = {(version, "") for version in shown}
         nodes |= _asked_for(choices, chosen, graph.extras_asked(db, graph_id, package))
         return Reading(
             package,
             revision,
-            is_whole,
-            False,
-            offered.listing.valid_until,
-            frozenset(held & offered.versions),
-            chosen,
-            offered.asked(nodes - there),
-            self._findings(view.adapter, offered.listing) if is_whole else {},
+            valid_until=offered.listing.valid_until,
+            held=shown,
+            chosen=chosen,
+            asked=offered.asked(nodes),
+            findings=self._findings(view.adapter, offered.listing),
         )
+
+    def _rest(
+        self,
+        db: Database,
+        graph_id: int,
+        view: View,
+        package: str,
+        revision: str,
+        choices: Sequence[ChoiceRow],
+        held: Collection[str],
+    ) -> Reading:
+        """What others ask for since, of a package that was read at this revision."""
+        nodes = graph.nodes(db, graph_id, package)
+        there = {(node.version, node.extras) for node in nodes}
+        roots = frozenset(node.version for node in nodes if not node.depth)
+        wanted = [choice for choice in choices if choice.is_open]
+        extras_asked = graph.extras_asked(db, graph_id, package)
+        if not wanted and not _asked_for(choices, {}, extras_asked) - there:
+            return Reading(package, revision, is_whole=False, held=roots)
+        offered = Offered(view, package, held, documents_here(self._catalog))
+        chosen = {choice.specifier: offered.chosen(choice.specifier) for choice in wanted}
+        missing = _asked_for(choices, chosen, extras_asked) - there
+        return Reading(package, revision, is_whole=False, held=roots, chosen=chosen, asked=offered.asked(missing))
 
     def _revision(self, db: Database, view: View, package: str) -> str:
         """Of everything that a reading is made of, but for what time changes."""

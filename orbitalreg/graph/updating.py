@@ -60,6 +60,8 @@ class Updater:
             self._expand(rows)
             some = graph_changes.some(self._catalog.read(), rows, BATCH)
             if not some:
+                if graph_changes.is_any(self._catalog.read()):
+                    continue
                 self._note_built(rows)
                 return True
             for graph_id, group in groupby(sorted(some, key=lambda one: one.graph_id), lambda one: one.graph_id):

@@ -35,14 +35,14 @@ NO_OUTLOOK = Outlook(is_unavoidable=False, upgrade=None)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Sought:
     """Which findings: those that are at least so bad, with what comes by dependencies or without."""
 
     at_least: Severity = Severity.UNKNOWN
     exposures: bool = True
 
 
-ALL = Wanted()
+ALL = Sought()
 
 
 class Dependencies:
@@ -105,17 +105,17 @@ class Dependencies:
         return sorted((self._affected(hit) for hit in found), key=affected_key)
 
     def exposures(
-        self, package: str, versions: Iterable[str], wanted: Wanted = ALL
+        self, package: str, versions: Iterable[str], sought: Sought = ALL
     ) -> Mapping[str, list[ExposureSummary]]:
         """What these versions of a package get by their dependencies, the worst first."""
-        if not wanted.exposures:
+        if not sought.exposures:
             return {}
         found = self._exposures.of(self._repository.id, package)
         return {
             version: [
                 self._exposure(package, version, one)
                 for one in found[version]
-                if one.vulnerability.severity >= wanted.at_least
+                if one.vulnerability.severity >= sought.at_least
             ]
             for version in versions
             if version in found

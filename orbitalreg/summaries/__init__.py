@@ -31,6 +31,15 @@ from orbitalreg.summaries.findings import (
     severity_name,
 )
 from orbitalreg.summaries.graphs import Affected, Dependent, GraphEdge, GraphNode, VersionGraph
+from orbitalreg.summaries.installs import (
+    ChangedVersion,
+    InstallAudit,
+    InstalledVersion,
+    InstallStep,
+    LeftFinding,
+    NotInstalled,
+    UpgradeSet,
+)
 from orbitalreg.summaries.lists import Page
 from orbitalreg.summaries.packages import (
     FileSummary,
@@ -51,6 +60,7 @@ __all__ = [
     "BundledSummary",
     "Caller",
     "Change",
+    "ChangedVersion",
     "DatabaseSummary",
     "DayCount",
     "Dependent",
@@ -66,7 +76,12 @@ __all__ = [
     "GraphNode",
     "HiddenVersion",
     "HopSummary",
+    "InstallAudit",
+    "InstallStep",
+    "InstalledVersion",
+    "LeftFinding",
     "MemberAnswer",
+    "NotInstalled",
     "NotScanned",
     "Opening",
     "PackageDetail",
@@ -84,6 +99,7 @@ __all__ = [
     "TokenSecret",
     "TokenSummary",
     "TriedFile",
+    "UpgradeSet",
     "UpgradeSummary",
     "VerdictSummary",
     "VersionExplanation",

@@ -99,6 +99,15 @@ def candidates(requirement: Requirement, offered: Sequence[File]) -> list[File]:
     return [file for file in allowed if file.yanked is None]
 
 
+def joined(requirements: Sequence[Requirement]) -> Requirement | None:
+    """One that allows what all of these on one package allow together, as pip joins them; None where it is too long."""
+    specifier = ",".join(sorted({one.specifier for one in requirements if one.specifier}))
+    is_elsewhere = any(one.is_elsewhere for one in requirements)
+    if len(specifier) > MAX_SPECIFIER:
+        return None
+    return Requirement(requirements[0].package, specifier, is_elsewhere=is_elsewhere)
+
+
 def _is_pinned(wanted: SpecifierSet) -> bool:
     return any(one.operator == "===" or (one.operator == "==" and not one.version.endswith(".*")) for one in wanted)
 
