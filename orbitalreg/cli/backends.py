@@ -199,7 +199,8 @@ class Local:
         )
 
     def affected(self, address: Address, vulnerability: str) -> list[Affected]:
-        return self._inventory(address).dependencies.hits(vulnerability)
+        dependencies = self._inventory(address).dependencies
+        return [dependencies.affected(hit) for hit in dependencies.hits(vulnerability)]
 
     def affected_downloads(self, address: Address, vulnerability: str, days: int) -> list[TokenDownloads]:
         return self._inventory(address).dependencies.hit_downloads(vulnerability, days)
