@@ -168,7 +168,13 @@ def assemble(settings: Settings) -> Registry:
         Refusals(catalog),
         Webhooks(catalog, subscribers(settings)),
         scanning,
-        Graphs(catalog, make_views(settings, plugins.formats, sources.governed), known, settings.graph),
+        Graphs(
+            catalog,
+            make_views(settings, plugins.formats, sources.governed),
+            known,
+            settings.graph,
+            lambda: scanning.queue.is_quiet,
+        ),
         known,
     )
 

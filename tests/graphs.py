@@ -1,5 +1,6 @@
 """A registry whose graphs are looked at: versions are put into its catalog as uploads are, and graphs told as text."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from orbitalreg.catalog import Catalog, exceptions, files, graph, remotes, repor
 from orbitalreg.catalog.database import FILENAME
 from orbitalreg.config import Settings
 from orbitalreg.model import Address, File, Finding, RemoteFile, Report, ReportStatus, Severity, now
+from orbitalreg.sources.patience import asking_nobody
 
 INTERNAL = """
 [projects.acme.repositories]
@@ -105,21 +107,27 @@ class World:
                 remotes.put_document(db, row.id, known, files.prepared("metadata", metadata(pin, requirements)))
             repositories.package_changed(db, row.id)
 
-    def cache(self, pin: str, on: str = "acme/mirror") -> None:
-        """The bytes of a version that the page of a remote repository tells of are held."""
+    def cache(self, pin: str, body: bytes | None = None, on: str = "acme/mirror") -> None:
+        """A file of a version that the page of a remote repository tells of is held: its `body`, if that is read."""
         package, _, version = pin.partition("==")
-        [file] = [
-            file
-            for file in self.registry.sources.raw[Address.parse(on)].listing(package).files
-            if file.version == version
-        ]
-        digest = str(ULID())
+        with asking_nobody():
+            listing = self.registry.sources.raw[Address.parse(on)].listing(package)
+        [file] = [file for file in listing.files if file.version == version]
+        digest = key = str(ULID())
+        if body is not None:
+            digest = hashlib.sha256(body).hexdigest()
+            key = f"{digest}.{ULID()}"
+            kept = self.registry.store.staging / "cached"
+            kept.write_bytes(body)
+            self.registry.store.keep(kept, key)
         with self.catalog.write(lasting=False) as db:
             row = repositories.package(db, self.repository_id(on), package)
             assert row is not None
             if remotes.cached_digest(db, file.id) is None:
-                files.ensure_blob(db, digest, digest, 1)
-                files.insert(db, self.repository_id(on), row.id, replace(file, sha256=digest, size=1), "upstream")
+                files.ensure_blob(db, digest, key, len(body or b"1"))
+                files.insert(
+                    db, self.repository_id(on), row.id, replace(file, sha256=digest, size=len(body or b"1")), "upstream"
+                )
                 remotes.adopt_documents(db, file.id)
                 remotes.count_cached(db, row.id, +1)
 

@@ -5,7 +5,7 @@ to be taken from elsewhere, and `!!` can be read by nobody.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +37,9 @@ class SmallFormat(ToyFormat):
 
     def environments(self) -> Sequence[str]:
         return [HERE]
+
+    def stated_requirements(self, file: File, document: Callable[[str], bytes]) -> Sequence[str]:
+        return file.requirements
 
     def requirements(
         self, stated: Sequence[str], environment: str, extras: Collection[str] = ()

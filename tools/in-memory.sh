@@ -3,6 +3,8 @@
 #
 # Where /dev/shm has less than 2 GiB or starts no programs, as in many containers, TMPDIR stays what it is.
 set -euo pipefail
+# A test that has passed leaves nothing there: all of them together would fill a gigabyte.
+export PYTEST_ADDOPTS="-o tmp_path_retention_policy=failed ${PYTEST_ADDOPTS:-}"
 folder=$(mktemp -d /dev/shm/orbitalreg-XXXXXX 2>/dev/null) || exec "$@"
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 130' INT TERM

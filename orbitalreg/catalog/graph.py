@@ -96,14 +96,25 @@ def set_built(db: Database, graph_id: int, at: Microseconds) -> None:
     db.execute("UPDATE graph SET built_at = ? WHERE id = ?", (at, graph_id))
 
 
+def forget(db: Database, graph: GraphRow) -> None:
+    """Writes: nobody is exposed to anything by this graph any more."""
+    raise_all(db, graph)
+    db.execute("DELETE FROM graph_finding WHERE graph_id = ?", (graph.id,))
+
+
 def drop(db: Database, graph_id: int, limit: int) -> bool:
-    """Writes: some of a graph is gone. Whether all of it is."""
+    """Writes: some of a graph is gone. Whether all of it is: then what was exposed by it has a new revision."""
     for table in ("graph_node", "graph_choice"):
         done = db.execute(
             f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE graph_id = ? LIMIT ?)", (graph_id, limit)
         )
         if done.rowcount:
             return False
+    db.execute(
+        "UPDATE revision SET number = number + 1 WHERE EXISTS (SELECT 1 FROM graph WHERE id = ?"
+        " AND subject >= 'exposures:' || repository_id || ':' AND subject < 'exposures:' || repository_id || ';')",
+        (graph_id,),
+    )
     db.execute("DELETE FROM graph WHERE id = ?", (graph_id,))
     return True
 

@@ -17,8 +17,6 @@ from orbitalreg.model import Microseconds, now
 
 UPDATE = "graph.update"
 """The job that brings graphs in step."""
-GATHERED: Microseconds = 100_000
-"""So long changes are gathered before the job looks: many uploads often come at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def _wake(db: Database) -> None:
     """Where something is written down already, it has its job, which takes all that is."""
     if not is_any(db):
         instant = now()
-        jobs.insert(db, UPDATE, "", "{}", instant, instant + GATHERED, f"{UPDATE}:")
+        jobs.insert(db, UPDATE, "", "{}", instant, instant, f"{UPDATE}:")
 
 
 def is_any(db: Database) -> bool:

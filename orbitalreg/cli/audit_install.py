@@ -111,9 +111,12 @@ def _tell(found: Sequence[InstallAudit], wanted: Sequence[str]) -> None:
         brings = f"{count} {'package' if count == 1 else 'packages'}"
         click.echo(f"{visible(', '.join(wanted))} from {one.repository}, {one.environment}: {brings}\n")
         _tree(one.packages)
+        if unknown := [package.package for package in one.packages if not package.requirements_known]:
+            names = ", ".join(unknown)
+            click.echo(visible(f"\nwhat these need is known only when they are built, so more may come: {names}"))
         for left_out in one.not_installed:
             by = f"{left_out.by} asks for " if left_out.by else ""
-            click.echo(visible(f"not looked into: {by}{left_out.stated}: {left_out.reason}"))
+            click.echo(visible(f"\nnot looked into: {by}{left_out.stated}: {left_out.reason}"))
         _findings(one.packages)
         if one.upgrades is not None:
             _upgrades(one.upgrades)
@@ -124,23 +127,23 @@ def _tree(packages: Sequence[InstalledVersion]) -> None:
     below: dict[tuple[str, ...], list[InstalledVersion]] = {}
     for one in packages:
         below.setdefault(tuple(step.package for step in one.path[:-1]), []).append(one)
+    is_scanned = any(not one.found.not_scanned for one in packages)
     waiting = [(one, 0) for one in reversed(below.get((), ()))]
     while waiting:
         one, depth = waiting.pop()
-        click.echo("  " * depth + visible(_line(one)))
+        click.echo("  " * depth + visible(_line(one, is_scanned)))
         children = below.get(tuple(step.package for step in one.path), ())
         waiting += [(child, depth + 1) for child in reversed(children)]
 
 
-def _line(one: InstalledVersion) -> str:
+def _line(one: InstalledVersion, is_scanned: bool) -> str:
+    """Where nothing was scanned, no line says so of itself."""
     extras = f"[{','.join(one.extras)}]" if one.extras else ""
     counts = Counter(finding.severity for finding in one.found.findings)
     told = [f"{counts[severity_name(some)]} {some}" for some in reversed(Severity) if counts[severity_name(some)]]
     remarks = [*([f"found: {', '.join(told)}"] if told else []), *one.warnings]
-    if not one.requirements_known:
-        remarks.append("what it needs is known only when it is built")
-    if not one.found.scanned_count and not one.found.outdated_count:
-        remarks.append("not scanned")
+    if is_scanned and one.found.not_scanned:
+        remarks.append("not scanned" if len(one.found.not_scanned) == one.found.file_count else "not scanned in full")
     return f"{one.package}{extras} {one.version}" + (f"  ({'; '.join(remarks)})" if remarks else "")
 
 
@@ -161,7 +164,7 @@ def _findings(packages: Sequence[InstalledVersion]) -> None:
     ]
     if rows:
         click.echo()
-    print_rows(rows, False, "")
+        print_rows(rows, False, "")
     files = sum(one.found.file_count for one in packages)
     missing = sum(len(one.found.not_scanned) for one in packages)
     click.echo(f"\n{len(rows) or 'no'} {'finding' if len(rows) == 1 else 'findings'} in {len(packages)} packages")

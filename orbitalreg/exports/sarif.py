@@ -36,7 +36,7 @@ SCORES = {
 
 
 def sarif(address: Address, versions: Iterable[VersionFindings]) -> Iterator[str]:
-    """One run: a rule for each vulnerability, a result for each version with it, warnings of what none scanned."""
+    """One run: rules are vulnerabilities, results the versions that have or get them; warnings what none scanned."""
     run = _Run(address)
     yield begun({"$schema": SCHEMA, "version": "2.1.0"}, "runs") + begun({}, "results")
     yield from listed(result for version in versions for result in run.results(version))

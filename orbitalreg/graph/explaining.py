@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 
-from orbitalreg.catalog import Catalog, walks
+from orbitalreg.catalog import Catalog, graph, walks
 from orbitalreg.catalog.walks import Version
 from orbitalreg.findings import Exposure, Hop
 from orbitalreg.graph.reading import Asked, Offered, documents_here
@@ -110,8 +110,8 @@ class _Offers:
         self._asked: dict[State, Asked] = {}
 
     @property
-    def graph(self) -> tuple[str, str]:
-        return self._view.repository.id, self._view.environment
+    def repository_id(self) -> str:
+        return self._view.repository.id
 
     def asked(self, state: State) -> Asked:
         """What a version asks for; not known where it is not shown."""
@@ -160,11 +160,11 @@ class _Threat:
         self.offers = offers
         self._catalog = catalog
         db = catalog.read()
-        repository_id, environment = offers.graph
-        self._graph_id = walks.graphs(db, repository_id).get(environment, 0)
+        self._graph_id = walks.graphs(db, offers.repository_id).get(offers.environment, 0)
         self._affected = walks.affected_versions(db, self._graph_id, ids)
         self._exposed = walks.leading_to(db, self._graph_id, self._affected)
         self._known: dict[State, bool | None] = {}
+        self._extras: dict[str, tuple[str, ...]] = {}
         self._expanded: set[State] = set()
         self._unavoidable: set[State] = set()
         self._watching: dict[State, list[_Watch]] = {}
@@ -181,6 +181,13 @@ class _Threat:
         if state not in self._known:
             self._known[state] = walks.is_known(self._catalog.read(), self._graph_id, *state)
         return self._known[state]
+
+    def extras(self, package: str) -> tuple[str, ...]:
+        """All that are asked for of the package in the graph."""
+        if package not in self._extras:
+            asked = graph.extras_asked(self._catalog.read(), self._graph_id, package).values()
+            self._extras[package] = tuple(sorted({one for some in asked for text in some for one in walks.split(text)}))
+        return self._extras[package]
 
     def is_unavoidable(self, start: State) -> bool:
         """The least fixpoint, as far as it is needed: of each requirement one candidate is watched, as long as it may
@@ -291,10 +298,9 @@ class _Search:
 
 def _cleared(threat: _Threat, start: State, taken: Version) -> bool | None:
     """As `_Search._clears`, in one view."""
-    whole = (*taken, ())
     if taken[0] == start[0]:
-        return _walked(threat, whole, None, None, True)
-    is_sound = _walked(threat, whole, taken, start[:2], True) is not None
+        return _walked(threat, (*taken, ()), None, None, True)
+    is_sound = _walked(threat, (*taken, threat.extras(taken[0])), taken, start[:2], True) is not None
     return _walked(threat, start, taken, start[:2], is_sound)
 
 
@@ -304,7 +310,7 @@ def _walked(
     """Whether all that is looked at from `start` on is known, where `taken` is taken of its package whoever asks.
 
     None where something is reached that is affected and is not `spared`. What is clean in the graph is not looked at
-    if what is taken `is_sound`: then there is nothing in it.
+    if what is taken `is_sound`, with whatever extras: then there is nothing in it.
     """
     is_proved = True
     waiting, seen = [start], {start}

@@ -1,6 +1,7 @@
 """The graphs of one configuration, and the jobs that keep them."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from orbitalreg.catalog import Catalog, graph_changes
 from orbitalreg.catalog.graph_changes import UPDATE
@@ -14,13 +15,24 @@ from orbitalreg.model import Microseconds, now
 from orbitalreg.sources.policing import Known
 
 SECOND = 1_000_000
+PATIENCE_SECONDS = 3.0
+"""For so long graphs wait while files are coming in."""
 
 
 class Graphs:
     """Thread-safe. `views` are what there is a graph of: none where the graph is turned off."""
 
-    def __init__(self, catalog: Catalog, views: Sequence[View], known: Known, settings: GraphSettings) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        views: Sequence[View],
+        known: Known,
+        settings: GraphSettings,
+        is_quiet: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`is_quiet` tells whether nobody uploads at this moment."""
         self._catalog = catalog
+        self._is_quiet = is_quiet
         self.views = tuple(views)
         self._follows = any(view.remotes for view in views)
         self.updater = Updater(catalog, views, known)
@@ -39,10 +51,19 @@ class Graphs:
         return graph_changes.waiting(self._catalog.read())
 
     def _update(self, task: Task) -> None:
+        self._let_uploads_go_first(task)
         self.updater.reconcile()
         if not self.updater.update(task.stopping):
             raise BrokenOff
         self._again(UPDATE, self.updater.next_due())
+
+    def _let_uploads_go_first(self, task: Task) -> None:
+        """Who uploads is waiting, and many files often come at once."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while not self._is_quiet() and time.monotonic() < end:
+            if task.stopping():
+                raise BrokenOff
+            time.sleep(0.05)
 
     def _follow(self, task: Task) -> None:
         try:

@@ -22,6 +22,9 @@ OWN = "@"
 """Before a version: the specifier of what a version asks of its own package, which is that very version. Alone: of what
 comes from elsewhere."""
 
+GONE = "it is shown no more"
+"""The fault of a version that was chosen and has no file."""
+
 _VULNERABILITY = TypeAdapter(Vulnerability)
 
 logger = logging.getLogger(__name__)
@@ -215,10 +218,10 @@ class Offered:
         waiting = sorted(nodes)
         while waiting:
             version, extras = key = waiting.pop()
-            if version not in self.versions or key in found:
+            if key in found:
                 continue
             file = self.file(version)
-            found[key] = asked = Asked(fault=self.fault) if file is None else self._asked(file, extras)
+            found[key] = asked = Asked(fault=self.fault or GONE) if file is None else self._asked(file, extras)
             waiting += [(version, ",".join(one.extras)) for one in asked.requirements if one.package == self._package]
         return found
 

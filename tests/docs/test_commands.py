@@ -54,6 +54,7 @@ WITH_OUTSIDE = {
     OSV,
     "docs/how-to/block-by-policy.md",
     HIT,
+    "docs/how-to/audit-an-installation.md",
 }
 """Pages that start a registry of their own before an index of `outside.py`; there is a `my-pkg` 1.0 in `dist/`."""
 

@@ -1,6 +1,8 @@
 """Upstreams asked for what graphs lead to: how far, how much, and for what never."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -135,6 +137,21 @@ def test_offline_nobody_is_asked(tmp_path: Path, index: Index, made: list[World]
     made.append(world := Following(tmp_path, index, more=", offline = true"))
     world.put("app==1.0", "one")
     world.follow()
+    assert index.paths() == []
+
+
+def test_offline_what_a_cached_file_asks_for_is_read_from_inside_it(
+    tmp_path: Path, index: Index, made: list[World]
+) -> None:
+    made.append(world := Following(tmp_path, index))
+    world.tell("one==1.0", document=False)
+    wheel = io.BytesIO()
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("one-1.0.dist-info/METADATA", metadata("one==1.0", ["two>3"]))
+    world.cache("one==1.0", wheel.getvalue())
+    world.again(TEXT.format(upstream=index.url("/simple"), graph="", more=", offline = true"))
+    world.follow()
+    assert world.edges("acme/mirror") == ["one==1.0: two>3 -> missing"]
     assert index.paths() == []
 
 

@@ -117,5 +117,5 @@ class Graphs(RuleBasedStateMachine):
 
 TestGraphs = Graphs.TestCase
 TestGraphs.settings = settings(
-    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=8, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -240,6 +240,19 @@ def test_another_configuration_makes_other_graphs(world: World) -> None:
     assert content(world.registry) == []
 
 
+def test_with_an_environment_go_the_exposures_in_it(world: World) -> None:
+    world.put("low==1.0")
+    world.put("top==1.0", "low")
+    world.update()
+    world.report("low==1.0", "CVE-2020-1")
+    world.update()
+    before = world.exposures_revision("top")
+    world.again(INTERNAL + "[graph]\nenvironments = []\n")
+    world.update()
+    assert world.exposures_revision("top") > before
+    assert content(world.registry) == []
+
+
 def test_an_empty_list_turns_the_graph_off_and_what_is_changed_is_seen_when_it_is_on(world: World) -> None:
     world.put("app==1.0", "lib")
     world.update()

@@ -55,7 +55,12 @@ class World:
         for each, needs in given.items():
             package, version = each.split()
             nodes[(package, version, "")] = [
-                (one.stated, one.package, Offered(view, one.package, (), _none).chosen(one.specifier)[0], "")
+                (
+                    one.stated,
+                    one.package,
+                    Offered(view, one.package, (), _none).chosen(one.specifier)[0],
+                    ",".join(one.extras),
+                )
                 for one in TOY.requirements(needs.split(), ENVIRONMENT)
             ]
         with self.catalog.write() as db:
@@ -110,6 +115,18 @@ def test_what_clears_one_way_and_leaves_another_is_no_upgrade(world: World) -> N
     """Another `mid` is clean, and `side` brings the ball all the same."""
     given = {"top 1": "mid==1 side", "mid 1": "ball", "mid 2": "", "side 1": "ball", "ball 1": ""}
     assert world.outlook(local(), given, "top 1", HOLE).upgrade is None
+
+
+def test_what_is_taken_is_taken_by_those_too_that_are_clean_today_and_ask_for_more_of_it(world: World) -> None:
+    given = {
+        "top 1": "ball==1 side",
+        "side 1": "ball[big]<1",
+        "ball 0.9": "",
+        "ball 1": "",
+        "ball 2": "big?net",
+        "net 1": "",
+    }
+    assert world.outlook(local(), given, "top 1", HOLE, vulnerability("CVE-1", "net", "1")).upgrade is None
 
 
 def test_it_can_be_avoided_where_one_allowed_version_is_clean_all_the_way(world: World) -> None:

@@ -15,6 +15,7 @@ EXTRAS = "test_extras_only_add"
 NOT_YANKED = "test_what_is_not_yanked_is_offered_before_what_is"
 ALLOWED_ALONE = "test_candidates_are_those_that_an_installer_may_take"
 ANY_SPECIFIER = "test_candidates_of_any_specifier_are_offers_in_their_order"
+TOGETHER = "test_what_counts_together_allows_no_more_than_its_versions_and_alone_the_same"
 ONE_EACH = "test_one_file_is_offered_of_each_version_the_greatest_first"
 ORDER = "test_the_order_of_a_listing_changes_no_offer"
 
@@ -124,6 +125,13 @@ class LeakySpecifier(Sound):
         return super().candidates(requirement, offers)
 
 
+class HearsTheFirst(Sound):
+    """Forgets all but the first of several requirements on one package."""
+
+    def common_candidates(self, requirements, offers):
+        return self.candidates(requirements[0], offers)
+
+
 FAULTS = {
     TitledPlace: ["test_environments_have_their_normal_form"],
     AnyPlace: [BAD_PLACES],
@@ -139,5 +147,6 @@ FAULTS = {
     TakesAll: [ALLOWED_ALONE, "test_nothing_is_chosen_for_what_is_elsewhere_or_cannot_be_read"],
     TakesOldest: [ALLOWED_ALONE, ANY_SPECIFIER],
     LeakySpecifier: [ANY_SPECIFIER],
+    HearsTheFirst: [TOGETHER],
 }
 __all__ = ["CONTROL", "FAULTS"]
