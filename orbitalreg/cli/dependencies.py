@@ -146,7 +146,7 @@ def affected(
     address = None if repository is None else usage(Address.parse, repository, "--repo")
     with backend(config_file, server) as registry:
         places = [address] if address is not None else list(registry.may_have(vulnerability))
-        hits = [hit for place in places for hit in registry.affected(place, vulnerability)]
+        hits = _hits(registry, places, vulnerability)
         fetched = _fetched(registry, places, vulnerability, days) if hits and days else []
     if as_json:
         found = {
@@ -159,6 +159,22 @@ def affected(
     _print(map(_hit, hits), f"nobody here has {vulnerability}")
     if hits and days:
         _tell_downloads(fetched, days)
+
+
+def _hits(registry: Backend, places: Sequence[Address], vulnerability: str) -> list[Affected]:
+    """Where one of several places cannot be looked into, that is told beside. Raises `NotFound` where none can."""
+    hits: list[Affected] = []
+    faults: list[NotFound] = []
+    for place in places:
+        try:
+            hits += registry.affected(place, vulnerability)
+        except NotFound as error:
+            faults.append(error)
+    if faults and len(faults) == len(places):
+        raise faults[0]
+    for fault in faults:
+        click.echo(f"not looked into: {fault}", err=True)
+    return hits
 
 
 def _fetched(

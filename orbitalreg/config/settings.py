@@ -14,6 +14,7 @@ from orbitalreg.config.scanning import ScanningSettings
 from orbitalreg.config.values import Listen, NameKey, Network, PublicUrl, Size, Table
 from orbitalreg.config.webhooks import WebhookSettings
 from orbitalreg.model import Address, now
+from orbitalreg.policy import Scope
 from orbitalreg.times import end_of
 
 
@@ -91,7 +92,7 @@ class Settings(Table):
 
         `is_scanned` says whether a scanner for vulnerabilities or malware is enabled.
         """
-        told = [*self._idle_grants(), *self._ended_exceptions()]
+        told = [*self._idle_grants(), *self._ended_exceptions(), *self._policies_without_graph()]
         if not is_scanned:
             told += self._blind_policies()
         for address, repository in self.repositories():
@@ -123,6 +124,14 @@ class Settings(Table):
                 yield (
                     f"policies.{number}: no scanner for vulnerabilities or malware is enabled for it to judge by; "
                     "enable one by its table, [plugins.NAME]"
+                )
+
+    def _policies_without_graph(self) -> Iterator[str]:
+        for number, policy in enumerate(self.policies):
+            if policy.scope is Scope.TRANSITIVE and self.graph.environments == ():
+                yield (
+                    f"policies.{number}.scope: is transitive, and [graph] environments is empty: nothing that comes by "
+                    "dependencies is known; name an environment there, or leave the key out"
                 )
 
     def _idle_grants(self) -> Iterator[str]:

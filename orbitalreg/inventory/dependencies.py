@@ -73,6 +73,7 @@ class Dependencies:
         self, package: str, version: str, environment: str | None = None, depth: int = DEPTH, limit: int = NODES
     ) -> VersionGraph:
         """Raises `NotFound`, for what is no environment too."""
+        self._check()
         try:
             chosen = None if environment is None else self._adapter.environment(environment)
         except InvalidName as error:
@@ -84,6 +85,7 @@ class Dependencies:
 
         Transitively, each version once, by its shortest path. Raises `NotFound` where no graph knows the package.
         """
+        self._check()
         found: list[tuple[str, Dependent]] = []
         is_known = False
         with self._catalog.snapshot() as db:
@@ -100,8 +102,20 @@ class Dependencies:
         return _merged(found, _version_key if is_transitive else dependent_key)
 
     def hits(self, vulnerability: str) -> list[Hit]:
-        """Whom it hits, in the order of `hit_key`. Any of its ids will do."""
+        """Whom it hits, in the order of `hit_key`. Any of its ids will do.
+
+        Raises `NotFound` where there is no graph: that nobody is hit is said only where somebody looked.
+        """
+        self._check()
         return sorted(self._exposures.exposed(self._repository.id, spelt(vulnerability)), key=hit_key)
+
+    def _check(self) -> None:
+        """Raises `NotFound` where no graph is made of the repository."""
+        if not self._views:
+            raise NotFound(
+                f"{self._repository.address} has no graph of dependencies: [graph] environments turns it off, or names"
+                f" none that the format {self._adapter.name} knows"
+            )
 
     def exposures(
         self, package: str, versions: Iterable[str], sought: Sought = ALL

@@ -173,6 +173,26 @@ def test_what_nobody_has_is_an_empty_answer(run: Callable[..., Any]) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("affected", "CVE-2019-10906"),
+        ("affected", "CVE-2019-10906", "--repo", "acme/toys"),
+        ("dependents", "acme/toys/jinja"),
+        ("graph", "acme/toys/jinja==2.10"),
+    ],
+    ids=" ".join,
+)
+def test_where_there_is_no_graph_nobody_is_said_to_be_clear(
+    words: tuple[str, ...], run: Callable[..., Any], tmp_path: Path
+) -> None:
+    config = tmp_path / "orbitalreg.toml"
+    config.write_text(f"{config.read_text()}\n[graph]\nenvironments = []\n")
+    done = run(*words, code=1)
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
+    assert "has no graph of dependencies: [graph] environments turns it off, or names none that" in done.stderr
+
+
 def test_who_fetched_what_is_hit_is_told_within_the_days(run: Callable[..., Any]) -> None:
     site = run.site  # type: ignore[attr-defined]
     assert "nobody fetched any of it in the last 30 days" in run("affected", "CVE-2019-10906").stdout
