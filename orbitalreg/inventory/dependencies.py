@@ -78,14 +78,16 @@ class Dependencies:
             chosen = None if environment is None else self._adapter.environment(environment)
         except InvalidName as error:
             raise NotFound(str(error)) from error
-        return Trees(self._catalog).tree(self._repository, package, version, chosen, depth, limit)
+        spelling = self._spelling(package, version)
+        return Trees(self._catalog).tree(self._repository, package, spelling, chosen, depth, limit)
 
     def dependents(self, package: str, version: str | None = None, is_transitive: bool = False) -> list[Dependent]:
-        """Who asks for the package, or gets that version of it: in the order of `dependent_key`.
+        """Which others ask for the package, or get that version of it: in the order of `dependent_key`.
 
         Transitively, each version once, by its shortest path. Raises `NotFound` where no graph knows the package.
         """
         self._check()
+        version = None if version is None else self._spelling(package, version)
         found: list[tuple[str, Dependent]] = []
         is_known = False
         with self._catalog.snapshot() as db:
@@ -95,11 +97,18 @@ class Dependencies:
                 if is_transitive:
                     told = _transitive(walks.leading(db, graph_id, package, version), package, version)
                 else:
-                    told = (_direct(one, package) for one in requirers if version in (None, one.chosen))
+                    told = (_direct(one, package) for one in _others(requirers, package, version))
                 found += [(environment, one) for one in told]
         if not is_known:
             raise NotFound(f"no graph of {self._repository.address} knows {package}")
         return _merged(found, _version_key if is_transitive else dependent_key)
+
+    def _spelling(self, package: str, version: str) -> str:
+        """As the graphs spell the version; as it is, where they have none."""
+        db = self._catalog.read()
+        graphs = walks.graphs(db, self._repository.id).values()
+        known = {spelling for graph_id in graphs for spelling in walks.versions(db, graph_id, package)}
+        return version if version in known else min(self._spelt(known, [version]), default=version)
 
     def hits(self, vulnerability: str) -> list[Hit]:
         """Whom it hits, in the order of `hit_key`. Any of its ids will do.
@@ -279,10 +288,15 @@ def _package(hit: Hit) -> str:
     return hit.package
 
 
+def _others(requirers: Iterable[Requirer], package: str, version: str | None) -> Iterator[Requirer]:
+    """What a version asks of its own package, for its extras, is left out."""
+    return (one for one in requirers if one.package != package and version in (None, one.chosen))
+
+
 def _direct(one: Requirer, package: str) -> Dependent:
     path = [] if one.chosen is None else [HopSummary(one.stated, package, one.chosen, [])]
     return Dependent(
-        one.package, one.version, list(one.extras), one.depth == 0, one.stated, one.chosen, one.reason, path, []
+        one.package, one.version, list(one.extras), one.is_held, one.stated, one.chosen, one.reason, path, []
     )
 
 

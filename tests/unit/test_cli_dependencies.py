@@ -139,6 +139,33 @@ def test_dependents_of_a_version_are_those_that_get_it(run: Callable[..., Any]) 
     ]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("dependents", "acme/toys/jinja==02.10"), "mid-lib 1.0 jinja<2.11 2.10"),
+        (("dependents", "acme/toys/jinja==02.10", "--transitive"), "top-app 1.0 mid-lib mid-lib 1.0 -> jinja 2.10"),
+        (("graph", "acme/toys/jinja==02.10"), "jinja 2.10 HIGH CVE-2019-10906 (fixed in 2.10.1)"),
+    ],
+)
+def test_a_version_may_be_spelt_otherwise(words: tuple[str, ...], said: str, run: Callable[..., Any]) -> None:
+    assert said in rows(run(*words).stdout)
+
+
+def test_what_is_asked_for_with_extras_is_held_as_its_version_is(run: Callable[..., Any]) -> None:
+    nodes = {
+        ("kit", "1", ""): [],
+        ("kit", "1", "all"): [("kit[fast]", "kit", "1", "fast"), ("jinja", "jinja", "3.1", "")],
+        ("kit", "1", "fast"): [],
+        ("user", "1", ""): [("kit[all]", "kit", "1", "all")],
+    }
+    site = run.site  # type: ignore[attr-defined]
+    with site.registry.catalog.write() as db:
+        put(db, site.repository().id, nodes, environment="toybox", depths={("kit", "1", "all"): 1})
+    found = json.loads(run("dependents", "acme/toys/jinja", "--json").stdout)
+    assert [one["is_held"] for one in found if one["package"] == "kit"] == [True]
+    assert [one["package"] for one in json.loads(run("dependents", "acme/toys/kit", "--json").stdout)] == ["user"]
+
+
 def test_transitive_dependents_have_a_path(run: Callable[..., Any]) -> None:
     assert rows(run("dependents", "acme/toys/jinja==2.10", "--transitive").stdout)[2:] == [
         "mid-lib 1.0 jinja<2.11 2.10",
