@@ -106,17 +106,19 @@ def _dependent(one: Dependent) -> dict[str, Any]:
     }
     if len(one.path) > 1:
         row["gets"] = path_words(one.path)
-    return {**row, **_held(one)}
+    return {**row, **_where(one)}
 
 
-def _held(one: Affected | Dependent) -> dict[str, str]:
-    return {"held": "here" if one.is_held else "upstream"}
+def _where(one: Affected | Dependent) -> dict[str, str]:
+    return {"held": "here" if one.is_held else "upstream", "in": ", ".join(one.environments)}
 
 
 def _print(rows: Iterable[dict[str, Any]], nothing: str) -> None:
-    """Where something is held is told where that is not here for all of them, and what to take where there is any."""
+    """Where something is held is told where that is not here for all of them, and what to take where there is any.
+    In which environments is told where that is not the same for all.
+    """
     told = list(rows)
-    for key, usual in (("held", "here"), ("instead", "")):
+    for key, usual in (("held", "here"), ("instead", ""), ("in", told[0]["in"] if told else "")):
         if all(row.get(key, usual) == usual for row in told):
             for row in told:
                 row.pop(key, None)
@@ -200,7 +202,7 @@ def _hit(hit: Affected) -> dict[str, Any]:
         "by": path_words(hit.path) or "itself",
         "fixed in": hit.finding.fixed_in,
         "instead": instead(hit.is_unavoidable, hit.upgrade),
-        **_held(hit),
+        **_where(hit),
     }
 
 

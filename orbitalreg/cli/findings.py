@@ -151,7 +151,9 @@ def print_table(address: Address, versions: Iterable[VersionFindings], tally: Ta
         came += [(version.package, version.version, one) for one in version.exposures]
     rows = [_row(*row) for row in found] + [_exposure_row(*row) for row in came]
     rows.sort(key=lambda row: (-Severity.parse(row["severity"]), row["package"], row["version"], row["id"], row["by"]))
-    for key in ("bundled", "by", "fixed in", "instead", "seen by", "title"):
+    if len({row["in"] for row in rows if row["by"]}) == 1:
+        rows = [row | {"in": ""} for row in rows]
+    for key in ("bundled", "by", "in", "fixed in", "instead", "seen by", "title"):
         if not any(row[key] for row in rows):
             for row in rows:
                 del row[key]
@@ -220,6 +222,7 @@ def _row(package: str, version: str, finding: FindingSummary) -> dict[str, Any]:
         "version": version,
         "bundled": f"{bundled.package} {bundled.version}" if bundled else "",
         "by": "",
+        "in": "",
         "fixed in": finding.fixed_in or "",
         "instead": "",
         "seen by": seen_by(finding),
@@ -228,11 +231,12 @@ def _row(package: str, version: str, finding: FindingSummary) -> dict[str, Any]:
 
 
 def _exposure_row(package: str, version: str, one: ExposureSummary) -> dict[str, Any]:
-    """`by` is the path, and `instead` what to take so that it does not come along."""
+    """`by` is the path, `in` the environments, and `instead` what to take so that it does not come along."""
     return {
         **_row(package, version, one.finding),
         "bundled": "",
         "by": path_words(one.path),
+        "in": ", ".join(one.environments),
         "fixed in": "",
         "instead": instead(one.is_unavoidable, one.upgrade),
     }

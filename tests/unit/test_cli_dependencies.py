@@ -189,6 +189,31 @@ def test_affected_names_all_who_are_hit_by_any_id(name: str, run: Callable[..., 
     ]
 
 
+def test_in_which_environments_is_told_where_it_is_not_the_same_for_all(run: Callable[..., Any]) -> None:
+    site = run.site  # type: ignore[attr-defined]
+    only_there = {("jinja", "2.10", ""): [], ("odd", "1.0", ""): [("jinja==2.10", "jinja", "2.10", "")]}
+    with site.registry.catalog.write() as db:
+        put(db, site.repository().id, only_there, [CVE], environment="toybox")
+    told = rows(run("affected", "CVE-2019-10906", "--days", "0").stdout)
+    assert told[0].split()[-1] == "in"
+    assert told[2].endswith(f"itself 2.10.1 {LINUX}, toybox")
+    assert [line for line in told if " odd " in line] == ["acme/toys odd 1.0 high jinja 2.10 2.10.1 toybox"]
+    asked = rows(run("dependents", "acme/toys/jinja").stdout)
+    assert [line for line in asked if line.startswith("odd ")] == ["odd 1.0 jinja==2.10 2.10 here toybox"]
+
+
+def test_findings_too_tell_in_which_environments_things_come(run: Callable[..., Any]) -> None:
+    assert " in " not in rows(run("findings", "acme/toys").stdout)[0]
+    site = run.site  # type: ignore[attr-defined]
+    there = {("jinja", "2.10", ""): [], ("top-app", "1.0", ""): [("jinja==2.10", "jinja", "2.10", "")]}
+    with site.registry.catalog.write() as db:
+        put(db, site.repository().id, there, [CVE], environment="toybox")
+    told = rows(run("findings", "acme/toys").stdout)
+    assert " by in " in told[0]
+    assert any(f"mid-lib 1.0 jinja 2.10 {LINUX}" in line for line in told)
+    assert any(f"top-app 1.0 jinja 2.10 {LINUX}, toybox" in line for line in told)
+
+
 def test_what_nobody_has_is_an_empty_answer(run: Callable[..., Any]) -> None:
     done = run("affected", "CVE-1999-0001")
     assert (done.stdout, done.stderr) == ("", "nobody here has CVE-1999-0001\n")
