@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -151,12 +151,7 @@ def print_table(address: Address, versions: Iterable[VersionFindings], tally: Ta
         came += [(version.package, version.version, one) for one in version.exposures]
     rows = [_row(*row) for row in found] + [_exposure_row(*row) for row in came]
     rows.sort(key=lambda row: (-Severity.parse(row["severity"]), row["package"], row["version"], row["id"], row["by"]))
-    if len({row["in"] for row in rows if row["by"]}) == 1:
-        rows = [row | {"in": ""} for row in rows]
-    for key in ("bundled", "by", "in", "fixed in", "instead", "seen by", "title"):
-        if not any(row[key] for row in rows):
-            for row in rows:
-                del row[key]
+    rows = _telling(rows)
     if rows:
         print_rows(rows, False, "")
         click.echo()
@@ -211,6 +206,14 @@ PRINTERS: Mapping[str, Printer] = {
     "json": print_findings,
     **{name: _printer(export) for name, export in EXPORTS.items()},
 }
+
+
+def _telling(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the columns that tell nothing: the empty ones, and the environments where they are all the same."""
+    keys = {key for row in rows for key in row if row[key]}
+    if len({row["in"] for row in rows if row["by"]}) == 1:
+        keys.discard("in")
+    return [{key: value for key, value in row.items() if key in keys} for row in rows]
 
 
 def _row(package: str, version: str, finding: FindingSummary) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from orbitalreg.catalog.downloads import TokenRow
 from orbitalreg.catalog.walks import Requirer
 from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.exposures import Hit, KnownExposures, Paths
-from orbitalreg.findings import Exposure, Hop, finding_summary
+from orbitalreg.findings import Exposure, finding_summary, path_summary
 from orbitalreg.graph.explaining import Outlook, Outlooks
 from orbitalreg.graph.trees import DEPTH, NODES, Trees
 from orbitalreg.graph.views import View
@@ -255,10 +255,6 @@ def told_of_tokens(row: TokenRow, package: str, holders: Mapping[str, Address]) 
 def since(days: int) -> str:
     """The first of the last `days` days (`2026-01-31`, UTC), today's included."""
     return (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
-
-
-def path_summary(path: Sequence[Hop]) -> list[HopSummary]:
-    return [HopSummary(hop.stated, hop.package, hop.version, list(hop.extras)) for hop in path]
 
 
 def _version_key(one: Dependent) -> tuple[str, ...]:
