@@ -64,7 +64,10 @@ def _chosen(registry: Backend, named: Named) -> str:
         return named.version
     newest = registry.package(named.address, named.package).newest
     if newest is None:
-        raise NotFound(f"{named.address}/{named.package} has no version")
+        place = f"{named.address}/{named.package}"
+        raise NotFound(
+            f"{place} shows no version: name one by ==VERSION; orbitalreg explain {place} says which there are"
+        )
     return newest
 
 
@@ -145,6 +148,8 @@ def affected(
 
     Exit 0 also where nobody has it.
     """
+    if not vulnerability.strip():
+        raise click.UsageError("ID is empty: give that of a vulnerability, such as CVE-2019-10906")
     address = None if repository is None else usage(Address.parse, repository, "--repo")
     with backend(config_file, server) as registry:
         places = [address] if address is not None else list(registry.may_have(vulnerability))

@@ -124,6 +124,29 @@ def test_what_is_not_there_is_exit_code_1_and_one_line(
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_an_id_is_not_empty(run: Callable[..., Any]) -> None:
+    done = run("affected", " ", code=2)
+    assert "ID is empty: give that of a vulnerability" in done.stderr
+
+
+def test_where_no_version_is_shown_it_is_said_how_to_name_one(
+    run: Callable[..., Any], make_site: Callable[..., Any]
+) -> None:
+    make_site('\n[[policies]]\nname = "gate"\nrepositories = ["acme/toys"]\nunscanned = "block"\n')
+    said = run("graph", "acme/toys/mid-lib", code=1).stderr
+    assert said.startswith("orbitalreg: acme/toys/mid-lib shows no version: name one by ==VERSION; orbitalreg explain ")
+    assert run("graph", "acme/toys/mid-lib==1.0").stdout.startswith("mid-lib 1.0")
+
+
+def test_what_asks_in_vain_is_not_said_to_ask_for_nothing(run: Callable[..., Any]) -> None:
+    site = run.site  # type: ignore[attr-defined]
+    with site.registry.catalog.write() as db:
+        vain = {("vain", "1", ""): [("gone", "gone", None, ""), ("lost", "lost", None, "")]}
+        put(db, site.repository().id, vain, environment="toybox")
+    told = run("graph", "acme/toys/vain==1").stdout.splitlines()
+    assert told[-1] == "brings nothing along: nothing is chosen for 2 requirements"
+
+
 def test_dependents_are_who_asks_and_what_they_get(run: Callable[..., Any]) -> None:
     assert rows(run("dependents", "acme/toys/jinja").stdout)[2:] == [
         "mid-lib 1.0 jinja<2.11 2.10 here",
