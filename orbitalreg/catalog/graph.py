@@ -97,7 +97,7 @@ def set_built(db: Database, graph_id: int, at: Microseconds) -> None:
 
 
 def forget(db: Database, graph: GraphRow) -> None:
-    """Writes: nobody is exposed to anything by this graph any more. It has no digest: what is left of it is no graph."""
+    """Writes: nobody is exposed to anything by this graph any more. Without a digest, what is left is made by none."""
     raise_all(db, graph)
     db.execute("DELETE FROM graph_finding WHERE graph_id = ?", (graph.id,))
     set_digest(db, graph.id, "")

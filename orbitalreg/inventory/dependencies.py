@@ -68,6 +68,7 @@ class Dependencies:
         self._views = views
         self._outlooks = Outlooks(catalog, views)
         self._judged = 0
+        self._last: tuple[str, str, Mapping[str, tuple[Exposure, ...]]] | None = None
 
     def tree(
         self, package: str, version: str, environment: str | None = None, depth: int = DEPTH, limit: int = NODES
@@ -99,10 +100,19 @@ class Dependencies:
             raise NotFound(f"no graph of {self._repository.address} knows {package}")
         return _merged(found, _version_key if is_transitive else dependent_key)
 
-    def hits(self, vulnerability: str) -> list[Affected]:
-        """Whom it hits, in the order of `affected_key`. Any of its ids will do."""
-        found = self._exposures.exposed(self._repository.id, spelt(vulnerability))
-        return sorted((self._affected(hit) for hit in found), key=affected_key)
+    def hits(
+        self,
+        vulnerability: str,
+        after: tuple[str, ...] = (),
+        limit: int = EVERYTHING,
+        may_see: Callable[[str], bool] = lambda package: True,
+    ) -> list[Affected]:
+        """Whom it hits of what the caller `may_see`, after that `affected_key` in their order. Any of its ids will do."""
+        found = (hit for hit in self._hits(vulnerability) if may_see(hit.package) and _hit_key(hit) > after)
+        return [self._affected(hit) for hit in sorted(found, key=_hit_key)[:limit]]
+
+    def _hits(self, vulnerability: str) -> Iterator[Hit]:
+        return self._exposures.exposed(self._repository.id, spelt(vulnerability))
 
     def exposures(
         self, package: str, versions: Iterable[str], wanted: Wanted = ALL
@@ -110,7 +120,7 @@ class Dependencies:
         """What these versions of a package get by their dependencies, the worst first."""
         if not wanted.exposures:
             return {}
-        found = self._exposures.of(self._repository.id, package)
+        found = self._exposures_of(package)
         return {
             version: [
                 self._exposure(package, version, one)
@@ -120,6 +130,13 @@ class Dependencies:
             for version in versions
             if version in found
         }
+
+    def _exposures_of(self, package: str) -> Mapping[str, tuple[Exposure, ...]]:
+        """Those of the last package are kept while they are the same: its versions are asked for some at a time."""
+        revision = self._exposures.revision(self._repository.id, package)
+        if self._last is None or self._last[:2] != (package, revision):
+            self._last = (package, revision, self._exposures.of(self._repository.id, package))
+        return self._last[2]
 
     def _exposure(self, package: str, version: str, exposure: Exposure) -> ExposureSummary:
         outlook, has_it = self._outlook(package, version, exposure), exposure.path[-1]
@@ -163,7 +180,7 @@ class Dependencies:
     ) -> list[TokenDownloads]:
         """Who fetched a file of what it hits in the last so many days, after that `download_key`."""
         found: list[TokenDownloads] = []
-        db, first, by_package = self._catalog.read(), since(days), groupby(self.hits(vulnerability), _package)
+        db, first, by_package = self._catalog.read(), since(days), groupby(self._hits(vulnerability), _package)
         for package, some in by_package:
             if after and package < after[0]:
                 continue
@@ -260,7 +277,13 @@ def _without_extras(one: Dependent) -> tuple[str, str, str, str | None]:
     return one.package, one.version, one.stated, one.chosen
 
 
-def _package(hit: Affected) -> str:
+def _hit_key(hit: Hit) -> tuple[str, ...]:
+    """As `affected_key`."""
+    last = tuple(hop.package for hop in hit.path[-1:])
+    return hit.package, hit.version, f"{len(hit.path):06}", hit.vulnerability.id, *last
+
+
+def _package(hit: Hit) -> str:
     return hit.package
 
 

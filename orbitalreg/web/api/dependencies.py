@@ -85,9 +85,18 @@ class RepositoryAffected(RepositoryResource):
     @operation("GET", Right.READ, Page[Affected], query=Vulnerable)
     def list(self, req: falcon.Request, query: Vulnerable) -> Page[Affected]:
         """List whom a vulnerability hits, of what you may read: what has it, and what gets it by its dependencies."""
-        repository = self._repository(req)
-        found = self._inventory(req).dependencies.hits(query.vulnerability)
-        return part(query, [one for one in found if may_read(caller(req), repository, one.package)], affected_key)
+        repository, dependencies = self._repository(req), self._inventory(req).dependencies
+
+        def may_see(package: str) -> bool:
+            return may_read(caller(req), repository, package)
+
+        return page(
+            query,
+            START,
+            texts_key,
+            lambda key, limit: dependencies.hits(query.vulnerability, key, limit, may_see),
+            affected_key,
+        )
 
 
 class AffectedDownloads(RepositoryResource):
