@@ -14,6 +14,7 @@ from orbitalreg.assembly import Registry, assemble
 from orbitalreg.catalog import Catalog, exceptions, files, graph, remotes, reports, repositories
 from orbitalreg.catalog.database import FILENAME
 from orbitalreg.config import Settings
+from orbitalreg.exposures import KnownExposures
 from orbitalreg.model import Address, File, Finding, RemoteFile, Report, ReportStatus, Severity, now
 from orbitalreg.sources.patience import asking_nobody
 
@@ -203,6 +204,11 @@ class World:
             f"{_pin(*row[:3])} {row[3]}{'' if row[4] else ' unknown'}{': ' + row[5] if row[5] else ''}"
             for row in rows.fetchall()
         )
+
+    def exposed(self, package: str, repository: str = "acme/internal") -> list[str]:
+        """The ids of what versions of the package are exposed to."""
+        found = KnownExposures(self.catalog).of(self.repository_id(repository), package).values()
+        return sorted({one.vulnerability.id for some in found for one in some})
 
     def exposures_revision(self, package: str, repository: str = "acme/internal") -> int:
         subject = f"exposures:{self.repository_id(repository)}:{package}"

@@ -68,6 +68,7 @@ class Dependencies:
         self._views = views
         self._outlooks = Outlooks(catalog, views)
         self._judged = 0
+        self._last: tuple[str, str, Mapping[str, tuple[Exposure, ...]]] | None = None
 
     def tree(
         self, package: str, version: str, environment: str | None = None, depth: int = DEPTH, limit: int = NODES
@@ -132,7 +133,7 @@ class Dependencies:
         """What these versions of a package get by their dependencies, the worst first."""
         if not sought.exposures:
             return {}
-        found = self._exposures.of(self._repository.id, package)
+        found = self._exposures_of(package)
         return {
             version: [
                 self._exposure(package, version, one)
@@ -142,6 +143,13 @@ class Dependencies:
             for version in versions
             if version in found
         }
+
+    def _exposures_of(self, package: str) -> Mapping[str, tuple[Exposure, ...]]:
+        """Those of the last package are kept while they are the same: its versions are asked for some at a time."""
+        revision = self._exposures.revision(self._repository.id, package)
+        if self._last is None or self._last[:2] != (package, revision):
+            self._last = (package, revision, self._exposures.of(self._repository.id, package))
+        return self._last[2]
 
     def _exposure(self, package: str, version: str, exposure: Exposure) -> ExposureSummary:
         outlook, has_it = self._outlook(package, version, exposure), exposure.path[-1]
@@ -203,7 +211,7 @@ class Dependencies:
 
     def _spelt(self, known: Iterable[str], wanted: Iterable[str]) -> list[str]:
         """Those of the known versions that are wanted, in whatever spelling."""
-        keys = [self._adapter.version_key(version) for version in wanted]
+        keys = {self._adapter.version_key(version) for version in wanted}
         return [version for version in known if version and self._adapter.version_key(version) in keys]
 
 
