@@ -13,6 +13,8 @@ from orbitalreg.audit.chain import Chainer
 from orbitalreg.audit.entries import CHAIN
 from orbitalreg.blobs import sync
 from orbitalreg.catalog import Catalog, repositories
+from orbitalreg.collection.keeping import Upkeep
+from orbitalreg.collection.verifying import Repair
 from orbitalreg.config import RepositorySettings, Settings
 from orbitalreg.errors import ConfigError, NotFound, StorageFailed
 from orbitalreg.graph.keeping import Graphs
@@ -53,12 +55,19 @@ class Registry:
     webhooks: Webhooks
     scanning: Scanning
     graph: Graphs
+    upkeep: Upkeep
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """What runs the jobs, by their kinds."""
         chain = Handler(Chainer(self.catalog, self.webhooks.hand_out), attempts=None, longest_delay=60, at_start=True)
-        return {CHAIN: chain, **self.webhooks.handlers, **self.scanning.handlers, **self.graph.handlers}
+        return {
+            CHAIN: chain,
+            **self.webhooks.handlers,
+            **self.scanning.handlers,
+            **self.graph.handlers,
+            **self.upkeep.handlers,
+        }
 
     def repository(self, address: Address) -> Repository:
         """The configured repository. Raises `NotFound`."""
@@ -168,7 +177,18 @@ def assemble(settings: Settings) -> Registry:
         Webhooks(catalog, subscribers(settings)),
         scanning,
         Graphs(catalog, make_views(settings, plugins.formats, sources.governed), known),
+        Upkeep(settings.upkeep, catalog, store, settings.data.path, _repair(settings, configured, scanning)),
     )
+
+
+def _repair(settings: Settings, configured: Mapping[Address, Repository], scanning: Scanning) -> Repair:
+    wanted = dict(settings.repositories())
+    asking = [
+        repository.id
+        for address, repository in configured.items()
+        if repository.kind is Kind.REMOTE and not wanted[address].offline
+    ]
+    return Repair(frozenset(asking), frozenset(scanning.queue.scanners))
 
 
 def lookouts(plugins: Plugins) -> list[str]:

@@ -9,7 +9,7 @@ from ulid import ULID
 
 from orbitalreg import config
 from orbitalreg.assembly import Registry, assemble
-from orbitalreg.catalog import files, graph, reports, repositories
+from orbitalreg.catalog import blobs, files, graph, reports, repositories
 from orbitalreg.config import Settings
 from orbitalreg.model import Address, File, Finding, Report, ReportStatus, Severity, now
 
@@ -57,7 +57,7 @@ class World:
         file = File(str(ULID()), package, version, filename, 1, digest, now(), attributes, requirements, **more)
         repository_id = self.repository_id(to)
         with self.catalog.write(lasting=False) as db:
-            files.ensure_blob(db, digest, digest, 1)
+            blobs.hold(db, digest, digest, 1)
             row = repositories.ensure_package(db, repository_id, package)
             files.insert(db, repository_id, row.id, file, "tester")
             repositories.package_changed(db, row.id, +1)

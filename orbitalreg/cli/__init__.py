@@ -32,6 +32,8 @@ COMMANDS = (
     "scan.scan",
     "policies.policy",
     "worker.worker",
+    "upkeep.gc",
+    "upkeep.verify",
 )
 
 
