@@ -14,6 +14,7 @@ from orbitalreg.audit.entries import CHAIN
 from orbitalreg.blobs import sync
 from orbitalreg.catalog import Catalog, repositories
 from orbitalreg.collection.keeping import Upkeep
+from orbitalreg.collection.restoring import refuse_half_restored
 from orbitalreg.collection.verifying import Repair
 from orbitalreg.config import RepositorySettings, Settings
 from orbitalreg.errors import ConfigError, NotFound, StorageFailed
@@ -147,6 +148,7 @@ def check_plugins(settings: Settings) -> Plugins:
 def assemble(settings: Settings) -> Registry:
     """Open the data folder and bring it in line with the settings. Raises `ConfigError`, `StorageFailed`."""
     plugins = check_plugins(settings)
+    refuse_half_restored(settings.data.path)
     _make_folder(settings.data.path)
     store = plugins.blob_stores[settings.storage.backend](settings.data.path, settings.storage.options)
     staging.sweep(store.staging)

@@ -68,6 +68,11 @@ def hold(db: Database, sha256: str, key: str | None, size: int) -> str | None:
     return key
 
 
+def is_key(db: Database, key: str) -> bool:
+    """Whether bytes are held under this key."""
+    return db.execute("SELECT 1 FROM blob WHERE key = ?", (key,)).fetchone() is not None
+
+
 def after(db: Database, sha256: str, limit: int) -> list[BlobRow]:
     """The blobs that come after this digest, in its order."""
     rows = db.execute(

@@ -33,3 +33,8 @@ def put(db: Database, task: str, row: UpkeepRow) -> None:
         " place = excluded.place, told = excluded.told",
         (task, row.begun_at, row.ended_at, row.place, json.dumps(dict(row.told), sort_keys=True)),
     )
+
+
+def clear(db: Database) -> None:
+    """Writes: nothing has been gone over yet."""
+    db.execute("DELETE FROM upkeep")

@@ -34,6 +34,8 @@ COMMANDS = (
     "worker.worker",
     "upkeep.gc",
     "upkeep.verify",
+    "backups.backup",
+    "backups.restore",
 )
 
 

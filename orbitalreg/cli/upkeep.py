@@ -53,9 +53,9 @@ def gc(dry_run: bool, config_file: str | None, as_json: bool) -> None:
     if as_json:
         return print_json({"dry_run": dry_run, **asdict(collected)})
     words = "would remove" if dry_run else "removed"
-    click.echo(f"{words} {_count(collected.dropped, 'unused blob')}, {amount(collected.dropped_bytes)}")
-    click.echo(f"{words} {_count(collected.strays, 'left-over file')}")
-    click.echo(f"{_count(collected.waiting, 'unused blob')} in their grace, {amount(collected.waiting_bytes)}")
+    click.echo(f"{words} {count(collected.dropped, 'unused blob')}, {amount(collected.dropped_bytes)}")
+    click.echo(f"{words} {count(collected.strays, 'left-over file')}")
+    click.echo(f"{count(collected.waiting, 'unused blob')} in their grace, {amount(collected.waiting_bytes)}")
 
 
 def _collected(upkeep: Upkeep) -> Collected:
@@ -131,11 +131,11 @@ def _print(verified: Verified) -> None:
     for problem in verified.problems:
         click.echo(f"the catalog: {problem}")
     size = amount(verified.checked_bytes)
-    click.echo(f"{_count(verified.checked, 'blob')} read, {size}: {verified.faulty} faulty, {verified.mended} mended")
+    click.echo(f"{count(verified.checked, 'blob')} read, {size}: {verified.faulty} faulty, {verified.mended} mended")
     click.echo("the catalog is sound" if not verified.problems else "the catalog is not sound: restore a backup")
 
 
-def _count(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 

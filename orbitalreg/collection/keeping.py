@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from orbitalreg.catalog import Catalog, upkeep
+from orbitalreg.collection.backup import Backup
 from orbitalreg.collection.garbage import Collected, Collector, Progress
 from orbitalreg.collection.lock import BackupRuns, RemovalLock
 from orbitalreg.collection.verifying import Repair, Verifier
@@ -36,6 +37,7 @@ class Upkeep:
         self.lock = RemovalLock(data)
         self.collector = Collector(catalog, store, self.lock, settings.gc_grace)
         self.verifier = Verifier(catalog, store, self.lock, data, repair)
+        self.backup = Backup(catalog, store, self.lock, data)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
