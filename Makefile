@@ -11,7 +11,8 @@ PARALLEL := -n auto --dist loadfile
 DAILY := tests/e2e/test_clients.py
 SERVED := tests/web/test_server.py tests/web/test_jobs_served.py tests/web/test_adversity.py \
 	tests/unit/test_scanning.py tests/unit/test_scanning_names.py tests/unit/test_cli_scan.py
-STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py tests/e2e/test_scanning.py
+STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py tests/e2e/test_scanning.py \
+	tests/e2e/test_churn.py tests/e2e/test_backup.py
 KINDS := $(wildcard plugins/plugin_pypi/tests/test_conformance_*.py) plugins/plugin_pypi/tests/test_json_api.py
 CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi plugins/plugin_htpasswd/orbitalreg_htpasswd plugins/plugin_oidc/orbitalreg_oidc_gitlab \
 	$(foreach name,$(SCANNERS),plugins/plugin_scanners/$(name)/orbitalreg_$(name))
@@ -19,7 +20,7 @@ CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi plugins/plugin_htpasswd/o
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-plugins test-e2e test-api test-clients test-upstreams test-pythons test-deploy test-scanners scanners stress check format lint types layers docs crash soak soak-short bench bench-smoke clean
+.PHONY: help serve test test-plugins test-e2e test-api test-clients test-upstreams test-pythons test-deploy test-scanners scanners stress check format lint types layers docs crash churn soak soak-short bench bench-smoke clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -99,6 +100,9 @@ docs: $(BIN)/.developer  ## the documentation as a site, in site/, and against t
 
 crash: $(BIN)/.developer  ## 200 SIGKILLs during uploads; some minutes
 	ORBITALREG_CRASHES=200 $(PYTEST) tests/e2e/test_crash.py
+
+churn: $(BIN)/.developer  ## a million uploads and deletions beside collectors that are killed: hours
+	ORBITALREG_CHURN=1000000 $(PYTEST) -s tests/e2e/test_churn.py
 
 soak: $(BIN)/.developer  ## an hour of mixed work, and slow clients: nothing grows; samples and pictures into .soak/
 	$(PYTEST) -s tests/soak
