@@ -6,6 +6,8 @@ SCANNERS := $(sort $(notdir $(wildcard plugins/plugin_scanners/*)))
 PROJECTS := pyproject.toml plugins/plugin_pypi/pyproject.toml plugins/plugin_htpasswd/pyproject.toml plugins/plugin_oidc/pyproject.toml \
 	$(SCANNERS:%=plugins/plugin_scanners/%/pyproject.toml)
 PYTEST := $(BIN)/python -m pytest
+# What is not about disks does not wait for one; test-e2e and stress do.
+IN_MEMORY := tools/in-memory.sh
 # As many at a time as there are cores here; each file by one of them, so that it starts its server once.
 PARALLEL := -n auto --dist loadfile
 DAILY := tests/e2e/test_clients.py
@@ -39,20 +41,21 @@ serve: $(BIN)/orbitalreg  ## a running server on the embedded default, in this f
 	@$(BIN)/orbitalreg serve
 
 test: $(BIN)/.developer  ## the tests of every day: under three minutes
-	$(PYTEST) $(PARALLEL) -p no:schemathesis -m "not online" $(DAILY) tests/unit tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SERVED:%=--ignore=%)
+	$(IN_MEMORY) $(PYTEST) $(PARALLEL) -p no:schemathesis -m "not online" $(DAILY) tests/unit tests/graph tests/web plugins/plugin_pypi/tests plugins/plugin_htpasswd/tests $(SERVED:%=--ignore=%)
 
 test-plugins: $(BIN)/.developer  ## the kit for plugin authors, the scanners, and what GitLab's jobs sign in with
-	$(PYTEST) $(PARALLEL) tests/kit plugins/plugin_oidc/tests $(SCANNERS:%=plugins/plugin_scanners/%/tests)
+	$(IN_MEMORY) $(PYTEST) $(PARALLEL) tests/kit plugins/plugin_oidc/tests $(SCANNERS:%=plugins/plugin_scanners/%/tests)
 
 test-e2e: $(BIN)/.developer  ## several processes, faults of the disk and of upstreams, cold files
 	$(PYTEST) $(PARALLEL) $(SERVED)
 	$(PYTEST) tests/e2e $(DAILY:%=--ignore=%) $(STRESS:%=--ignore=%)
 
 test-api: $(BIN)/.developer  ## the API, its document against the running server, and the client
-	$(PYTEST) $(PARALLEL) tests/api
+	$(IN_MEMORY) $(PYTEST) $(PARALLEL) tests/api
 
-stress: $(BIN)/.developer  ## hostile archives, a gigabyte, SIGKILLs: a minute or two
+stress: $(BIN)/.developer  ## hostile archives, a gigabyte, SIGKILLs, 1,000 random graphs: some minutes
 	$(PYTEST) $(STRESS)
+	ORBITALREG_GRAPHS=1000 $(PYTEST) tests/graph/test_oracle.py
 
 test-clients: export ORBITALREG_LEDGER := $(CURDIR)/.venv-clients/ledger
 test-clients: $(BIN)/.developer  ## eight real clients on every kind of repository; installs them once
@@ -61,7 +64,7 @@ test-clients: $(BIN)/.developer  ## eight real clients on every kind of reposito
 	$(PYTEST) tests/clients/test_page.py
 
 test-upstreams: $(BIN)/.developer  ## every kind of repository in full, and real servers as upstreams; some minutes
-	ORBITALREG_KINDS=all $(PYTEST) $(PARALLEL) $(KINDS)
+	ORBITALREG_KINDS=all $(IN_MEMORY) $(PYTEST) $(PARALLEL) $(KINDS)
 	$(PYTEST) -n auto tests/upstreams
 	$(PYTEST) $(PARALLEL) -m online $(DAILY) plugins/plugin_pypi/tests
 
@@ -96,7 +99,7 @@ layers: $(BIN)/.developer  ## imports run downward
 
 docs: $(BIN)/.developer  ## the documentation as a site, in site/, and against the code
 	$(BIN)/python -m sphinx -W --keep-going --quiet --doctree-dir site/.doctrees docs site
-	$(PYTEST) tests/docs
+	$(IN_MEMORY) $(PYTEST) tests/docs
 
 crash: $(BIN)/.developer  ## 200 SIGKILLs during uploads; some minutes
 	ORBITALREG_CRASHES=200 $(PYTEST) tests/e2e/test_crash.py

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import corpus
 from benchmarks.corpus import Sizes
 from benchmarks.devpi import Devpi, DevpiProxy
+from benchmarks.graphing import graphing
 from benchmarks.matching import DUMP, MISSING, matching
 from benchmarks.points import Point
 from benchmarks.proxies import OrbitalRegProxy, Proxpi, start_upstream
@@ -31,7 +32,8 @@ PROXYING: dict[str, tuple[str, Callable[[Far, Sizes], Iterator[Point]]]] = {
 }
 SCANNING = {"scanning": "Scanning"}
 MATCHING = {"matching": "Vulnerabilities by name and version"}
-WORKLOADS = {**HOLDING, **SCANNING, **{name: title for name, (title, _) in PROXYING.items()}, **MATCHING}
+GRAPH = {"graph": "The graph of dependencies"}
+WORKLOADS = {**HOLDING, **SCANNING, **{name: title for name, (title, _) in PROXYING.items()}, **MATCHING, **GRAPH}
 """Titles by name, in the order in which they are measured."""
 
 
@@ -137,6 +139,9 @@ def points(bench: Bench, chosen: Collection[str]) -> Generator[tuple[str, Point]
                     yield from ((name, point) for point in workload(far, bench.sizes))
     if "matching" in chosen:
         yield from (("matching", point) for point in _matching(bench))
+    if "graph" in chosen:
+        programs = bench.programs("orbitalreg", "orbitalreg")
+        yield from (("graph", point) for point in graphing(programs, bench.home / "graph", bench.sizes))
 
 
 def _matching(bench: Bench) -> Iterator[Point]:

@@ -56,6 +56,7 @@ class Registry:
     webhooks: Webhooks
     scanning: Scanning
     graph: Graphs
+    known: KnownReports
     upkeep: Upkeep
 
     @property
@@ -178,7 +179,14 @@ def assemble(settings: Settings) -> Registry:
         Refusals(catalog),
         Webhooks(catalog, subscribers(settings)),
         scanning,
-        Graphs(catalog, make_views(settings, plugins.formats, sources.governed), known),
+        Graphs(
+            catalog,
+            make_views(settings, plugins.formats, sources.governed),
+            known,
+            settings.graph,
+            lambda: scanning.queue.is_quiet,
+        ),
+        known,
         Upkeep(settings.upkeep, catalog, store, settings.data.path, _repair(settings, configured, scanning)),
     )
 

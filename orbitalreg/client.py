@@ -22,9 +22,11 @@ from requests.auth import AuthBase
 from orbitalreg import errors
 from orbitalreg.model import Address, Grant, Status
 from orbitalreg.summaries import (
+    Affected,
     AuditEntry,
     Caller,
     Change,
+    Dependent,
     Downloads,
     Explanation,
     FileReports,
@@ -44,6 +46,7 @@ from orbitalreg.summaries import (
     TokenSecret,
     TokenSummary,
     VersionFindings,
+    VersionGraph,
     VersionSummary,
 )
 
@@ -189,17 +192,19 @@ class Client:
         package: str | None = None,
         version: str | None = None,
         severity: SeverityName = "unknown",
+        exposures: bool = True,
     ) -> Iterator[VersionFindings]:
         """Of a repository, a package or one version, version by version; also of those without a finding.
 
-        Findings below `severity` are left out.
+        What is below `severity` is left out, and without `exposures` what comes with dependencies.
         """
+        query = {"severity": severity, "exposures": "true" if exposures else "false"}
         if package is not None and version is not None:
             path = [*_at(address, package, version), "findings"]
-            yield self._ask(VersionFindings, "GET", *path, query={"severity": severity})
+            yield self._ask(VersionFindings, "GET", *path, query=query)
             return
         path = [*_at(address), "findings"] if package is None else [*_at(address, package), "findings"]
-        yield from self._list(VersionFindings, *path, query={"severity": severity, "limit": FINDINGS_PART})
+        yield from self._list(VersionFindings, *path, query={**query, "limit": FINDINGS_PART})
 
     def findings_document(
         self,
@@ -208,10 +213,44 @@ class Client:
         version: str | None = None,
         severity: SeverityName = "unknown",
         kind: Literal["sarif", "vex"] = "sarif",
+        exposures: bool = True,
     ) -> bytes:
         """The same as one document for other programs: SARIF 2.1.0, or VEX of CycloneDX 1.6."""
         path = [*_at(address), "findings"] if package is None else [*_at(address, package, version), "findings"]
-        return self._bytes(*path, query={"severity": severity, "format": kind})
+        return self._bytes(
+            *path, query={"severity": severity, "format": kind, "exposures": "true" if exposures else "false"}
+        )
+
+    # What comes with what.
+
+    def graph(
+        self, address: Address, package: str, version: str, environment: str | None = None, depth: int | None = None
+    ) -> VersionGraph:
+        """What the version brings along; in one environment alone, where one is given, and so many steps far."""
+        query = {"environment": environment, "depth": depth}
+        return self._ask(VersionGraph, "GET", *_at(address, package, version), "graph", query=_given(query))
+
+    def drawing(
+        self, address: Address, package: str, version: str, kind: Literal["svg", "dot"] = "svg", **chosen: Any
+    ) -> bytes:
+        """The same as a picture, or for Graphviz; `chosen` are the API's parameters, such as depth=3."""
+        return self._bytes(*_at(address, package, version), "graph", query={"format": kind, **chosen})
+
+    def dependents(
+        self, address: Address, package: str, version: str | None = None, transitive: bool = False
+    ) -> Iterator[Dependent]:
+        """Who asks for the package, or gets that version of it; transitively also by others."""
+        query = {"version": version, "transitive": "true" if transitive else None}
+        return self._list(Dependent, *_at(address, package), "dependents", query=_given(query))
+
+    def affected(self, address: Address, vulnerability: str) -> Iterator[Affected]:
+        """Whom a vulnerability hits in a repository."""
+        return self._list(Affected, *_at(address), "affected", query={"vulnerability": vulnerability})
+
+    def affected_downloads(self, address: Address, vulnerability: str, days: int) -> Iterator[TokenDownloads]:
+        """Who fetched files of what it hits, in the last so many days."""
+        query = {"vulnerability": vulnerability, "days": days}
+        return self._list(TokenDownloads, *_at(address), "affected", "downloads", query=query)
 
     def reports(self, address: Address, package: str, version: str, filename: str) -> FileReports:
         """What each scanner said last of a file."""
@@ -390,6 +429,10 @@ def _at(address: Address, *rest: str | None) -> list[str]:
             return [*path, noun] if noun == "packages" else path
         path += [noun, name]
     return path
+
+
+def _given(query: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in query.items() if value is not None}
 
 
 def _segment(text: str) -> str:

@@ -153,6 +153,10 @@ class Misplaced(OrbitalError):
     """
 
 
+class Unresolved(OrbitalError):
+    """No versions were found that fit together. The text says what is in the way, or that time ran out."""
+
+
 class Withheld(OrbitalError):
     """The file is there, and policy holds it back; the text says why and until when."""
 

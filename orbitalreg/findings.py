@@ -6,11 +6,14 @@ One vulnerability has many ids: those of a finding and its aliases are one, as a
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from orbitalreg.errors import InvalidName
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import Finding, Microseconds, Report, Severity
+from orbitalreg.summaries import BundledSummary, FindingSummary, severity_name
+from orbitalreg.times import at
 
 Order = Callable[[str], Any]
 """The sort key of a version in any spelling. Raises `InvalidName` or `ValueError` for what is none."""
@@ -128,6 +131,31 @@ def with_findings(report: Report, others: Iterable[Finding]) -> Report:
     known = frozenset(report.findings)
     more = tuple(one for one in others if one not in known)
     return replace(report, findings=(*report.findings, *more)) if more else report
+
+
+def finding_summary(one: Vulnerability) -> FindingSummary:
+    """What is told of it."""
+    bundled = BundledSummary(one.package, one.version, one.purl, "".join(one.locations)) if one.is_bundled else None
+    return FindingSummary(
+        one.id,
+        list(one.ids),
+        severity_name(one.severity),
+        {scanner: severity_name(severity) for scanner, severity in one.by.items()},
+        one.fixed_in,
+        one.title,
+        list(one.links),
+        told_at(one.published_at),
+        list(one.files),
+        bundled,
+    )
+
+
+def told_at(instant: Microseconds | None) -> datetime | None:
+    """What a scanner gives for a time; None too for one that no calendar has."""
+    try:
+        return None if instant is None else at(instant)
+    except OverflowError:
+        return None
 
 
 def _told(sightings: Iterable[_Sighting], order: Order | None) -> tuple[Vulnerability, ...]:

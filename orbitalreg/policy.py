@@ -4,11 +4,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from orbitalreg.findings import Order, Vulnerability, vulnerabilities
+from orbitalreg.findings import Exposure, Hop, Order, Vulnerability, vulnerabilities
 from orbitalreg.licenses import denied_by
 from orbitalreg.model import Microseconds, Report, Severity
 
 SECOND = 1_000_000
+HOPS_TOLD = 3
+"""So many steps of a longer path are named."""
 
 
 class Action(StrEnum):
@@ -51,8 +53,9 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyException:
-    """A vulnerability, by any of its ids, that breaks nothing before `until`; where `package` is given, in its files
-    alone.
+    """A vulnerability, by any of its ids, that breaks nothing before `until`.
+
+    Where `package` is given, in its files alone, and where it comes from there into others.
     """
 
     id: str
@@ -87,19 +90,23 @@ class Evidence:
 
     `scanners` are the names of those that look for vulnerabilities or malware: each of them has looked, or the file is
     unscanned. `license` is the SPDX expression that the file states. `exposures` are vulnerabilities that come with
-    its dependencies. `order` is that of the format's versions: without it, fixes that differ are none.
+    its dependencies, and the path of each. `order` is that of the format's versions: without it, fixes that differ are
+    none.
     """
 
     reports: Sequence[Report] = ()
     scanners: Collection[str] = ()
     license: str | None = None
-    exposures: Sequence[Vulnerability] = ()
+    exposures: Sequence[Exposure] = ()
     order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One thing in which a file breaks one policy; `text` says it without the policy's name."""
+    """One thing in which a file breaks one policy; `text` says it without the policy's name.
+
+    Where the vulnerability comes with a dependency, `path` leads there; else it is empty.
+    """
 
     policy: str
     action: Action
@@ -107,6 +114,7 @@ class Breach:
     text: str
     vulnerability: Vulnerability | None = None
     show: Show = Show.ABSENT
+    path: tuple[Hop, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,23 +200,24 @@ class _Case:
         )
 
     def turns(self) -> Iterator[Microseconds]:
+        packages = {None, self.package, *(one.path[-1].package for one in self.evidence.exposures)}
         for policy in self.policies:
-            yield from (one.until for one in policy.exceptions if self._is_of(one))
+            yield from (one.until for one in policy.exceptions if one.package in packages)
             if policy.grace:
-                for one in self._counted(policy):
+                for one, _ in self._counted(policy):
                     if one.published_at is not None:
                         yield one.published_at + policy.grace * SECOND
 
     def _of(self, policy: Policy, instant: Microseconds) -> Iterator[Breach | Excepted]:
-        for one in self._counted(policy):
+        for one, path in self._counted(policy):
             rule = _rule(policy, one)
             if rule is None or (rule is not Rule.MALICIOUS and _is_young(policy, one, instant)):
                 continue
-            text = _told(one)
-            if (exception := self._exception(policy, one, instant)) is not None:
+            text = _told(one, path)
+            if (exception := self._exception(policy, one, path, instant)) is not None:
                 yield Excepted(policy.name, text, exception, one)
             else:
-                yield Breach(policy.name, policy.action, rule, text, one, policy.show)
+                yield Breach(policy.name, policy.action, rule, text, one, policy.show, path)
         if self.evidence.license is not None and policy.licenses_denied:
             denied = denied_by(self.evidence.license, policy.licenses_denied)
             if denied is not None:
@@ -216,19 +225,20 @@ class _Case:
         if policy.unscanned is Judgement.BLOCK and (why := self._unscanned()) is not None:
             yield _breach(policy, Rule.UNSCANNED, why)
 
-    def _counted(self, policy: Policy) -> Iterable[Vulnerability]:
+    def _counted(self, policy: Policy) -> Iterator[tuple[Vulnerability, tuple[Hop, ...]]]:
+        """Each with the path on which it comes: empty for what is in the file itself."""
+        yield from ((one, ()) for one in self.found)
         if policy.scope is Scope.TRANSITIVE:
-            return (*self.found, *self.evidence.exposures)
-        return self.found
+            yield from ((one.vulnerability, one.path) for one in self.evidence.exposures)
 
-    def _exception(self, policy: Policy, one: Vulnerability, instant: Microseconds) -> PolicyException | None:
+    def _exception(
+        self, policy: Policy, one: Vulnerability, path: Sequence[Hop], instant: Microseconds
+    ) -> PolicyException | None:
         """The exception that opens it; of several the one that lasts longest."""
         ids = {name.upper() for name in (one.id, *one.ids)}
-        opening = [e for e in policy.exceptions if instant < e.until and e.id.upper() in ids and self._is_of(e)]
+        packages = {None, self.package, *(hop.package for hop in path[-1:])}
+        opening = [e for e in policy.exceptions if instant < e.until and e.id.upper() in ids and e.package in packages]
         return max(opening, key=lambda e: (e.until, e.reason), default=None)
-
-    def _is_of(self, exception: PolicyException) -> bool:
-        return exception.package in (None, self.package)
 
     def _unscanned(self) -> str | None:
         """Why the file counts as one that nobody looked at."""
@@ -266,11 +276,26 @@ def _is_young(policy: Policy, one: Vulnerability, instant: Microseconds) -> bool
     return bool(policy.grace) and one.published_at is not None and instant < one.published_at + policy.grace * SECOND
 
 
-def _told(one: Vulnerability) -> str:
-    """`CVE-2019-10906 (high) in jinja2 2.10, fixed in 2.10.1`."""
+def _told(one: Vulnerability, path: Sequence[Hop]) -> str:
+    """`CVE-2019-10906 (high) in jinja2 2.10, which comes through mid-lib 1.0, fixed in 2.10.1`."""
     rated = "unknown severity" if one.severity is Severity.UNKNOWN else str(one.severity)
-    place = f"{one.package} {one.version}" + (", which is bundled" if one.is_bundled else "")
-    return f"{one.id} ({rated}) in {place}" + (f", fixed in {one.fixed_in}" if one.fixed_in else ", no fix is known")
+    place = f"{one.package} {one.version}"
+    if one.is_bundled:
+        place += ", which is bundled" + (f" in {path[-1].package} {path[-1].version}" if path else "")
+    return f"{one.id} ({rated}) in {place}{_way(path)}" + (
+        f", fixed in {one.fixed_in}" if one.fixed_in else ", no fix is known"
+    )
+
+
+def _way(path: Sequence[Hop]) -> str:
+    """How it comes to the last of the path, by what lies between."""
+    between = [f"{hop.package} {hop.version}" for hop in path[:-1]]
+    if not between:
+        return ", which it requires" if path else ""
+    if len(between) > HOPS_TOLD + 1:
+        between[HOPS_TOLD:] = [f"{len(between) - HOPS_TOLD} more"]
+    *first, last = between
+    return f", which comes through {', '.join(first)}{' and ' if first else ''}{last}"
 
 
 def _breach(policy: Policy, rule: Rule, text: str) -> Breach:

@@ -8,6 +8,7 @@ from orbitalreg import upstream
 from orbitalreg.catalog import Catalog
 from orbitalreg.config import RepositorySettings, Settings
 from orbitalreg.errors import ConfigError, InvalidName, UpstreamFailed
+from orbitalreg.exposures import KnownExposures
 from orbitalreg.interfaces import BlobStore, FormatAdapter, Source, Upstreams
 from orbitalreg.model import Address, Kind, Repository
 from orbitalreg.scanning.queue import ScanQueue
@@ -109,6 +110,7 @@ class _Maker:
             self._policies(),
             known,
             scanners,
+            exposed=KnownExposures(self._catalog),
         )
         governed = {
             address: GovernedSource(raw, self._adapter(address), governance) for address, raw in self._raw.items()

@@ -1,7 +1,9 @@
-"""A registry whose graphs are looked at: versions are put into its catalog as uploads would, and graphs told as text."""
+"""A registry whose graphs are looked at: versions are put into its catalog as uploads are, and graphs told as text."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ from ulid import ULID
 
 from orbitalreg import config
 from orbitalreg.assembly import Registry, assemble
-from orbitalreg.catalog import blobs, files, graph, reports, repositories
+from orbitalreg.catalog import Catalog, blobs, exceptions, files, graph, remotes, reports, repositories
+from orbitalreg.catalog.database import FILENAME
 from orbitalreg.config import Settings
-from orbitalreg.model import Address, File, Finding, Report, ReportStatus, Severity, now
+from orbitalreg.model import Address, File, Finding, RemoteFile, Report, ReportStatus, Severity, now
+from orbitalreg.sources.patience import asking_nobody
 
 INTERNAL = """
 [projects.acme.repositories]
@@ -30,19 +34,25 @@ class World:
 
     def __init__(self, folder: Path, text: str = INTERNAL) -> None:
         self.folder = folder
+        self.text = text
         self.registry: Registry = assemble(configured(folder, text))
+        self.copy: World | None = None
 
     @property
-    def catalog(self):
+    def catalog(self) -> Catalog:
         return self.registry.catalog
 
     def close(self) -> None:
+        if self.copy is not None:
+            self.copy.close()
+            self.copy = None
         self.registry.close()
         self.catalog.close()
 
     def again(self, text: str = INTERNAL) -> None:
         """Another configuration of the same data."""
         self.close()
+        self.text = text
         self.registry = assemble(configured(self.folder, text))
 
     def repository_id(self, repository: str) -> str:
@@ -62,6 +72,70 @@ class World:
             files.insert(db, repository_id, row.id, file, "tester")
             repositories.package_changed(db, row.id, +1)
         return file
+
+    def tell(
+        self,
+        pin: str,
+        *requirements: str,
+        document: bool = True,
+        yanked: str | None = None,
+        on: str = "acme/mirror",
+    ) -> None:
+        """The stored page of a remote repository has one file of the version too, and its metadata is here or not."""
+        package, _, version = pin.partition("==")
+        filename = f"{package.replace('-', '_')}-{version}-py3-none-any.whl"
+        told = RemoteFile(
+            filename,
+            version,
+            f"http://127.0.0.1:1/{filename}",
+            1,
+            uploaded_at=1,
+            attributes={"filetype": "bdist_wheel"},
+            documents={"metadata": ""},
+            yanked=yanked,
+        )
+        repository_id = self.repository_id(on)
+        with self.catalog.write(lasting=False) as db:
+            row = repositories.ensure_package(db, repository_id, package)
+            body = remotes.body(db, row.id)
+            entries = [] if body is None else remotes.decoded(body)
+            known = next((entry.id for entry in entries if entry.told.filename == filename), str(ULID()))
+            entries = [entry for entry in entries if entry.told.filename != filename]
+            body = remotes.encoded([*entries, remotes.Entry(known, 1, told)])
+            remotes.put_page(db, row.id, "http://127.0.0.1:1/simple", body, None, None, now())
+            if document:
+                remotes.put_document(db, row.id, known, files.prepared("metadata", metadata(pin, requirements)))
+            repositories.package_changed(db, row.id)
+
+    def cache(self, pin: str, body: bytes | None = None, on: str = "acme/mirror") -> None:
+        """A file of a version that the page of a remote repository tells of is held: its `body`, if that is read."""
+        package, _, version = pin.partition("==")
+        with asking_nobody():
+            listing = self.registry.sources.raw[Address.parse(on)].listing(package)
+        [file] = [file for file in listing.files if file.version == version]
+        digest = key = str(ULID())
+        if body is not None:
+            digest = hashlib.sha256(body).hexdigest()
+            key = f"{digest}.{ULID()}"
+            kept = self.registry.store.staging / "cached"
+            kept.write_bytes(body)
+            self.registry.store.keep(kept, key)
+        with self.catalog.write(lasting=False) as db:
+            row = repositories.package(db, self.repository_id(on), package)
+            assert row is not None
+            if remotes.cached_digest(db, file.id) is None:
+                blobs.hold(db, digest, key, len(body or b"1"))
+                files.insert(
+                    db, self.repository_id(on), row.id, replace(file, sha256=digest, size=len(body or b"1")), "upstream"
+                )
+                remotes.adopt_documents(db, file.id)
+                remotes.count_cached(db, row.id, +1)
+
+    def allow(self, pin: str, on: str) -> None:
+        """Open the version over what the repository withholds by time."""
+        package, _, version = pin.partition("==")
+        with self.catalog.write(lasting=False) as db:
+            exceptions.insert(db, self.repository_id(on), package, version, now() + 3_600_000_000, "", "tester")
 
     def _files(self, pin: str, to: str) -> tuple[repositories.PackageRow, list[File]]:
         package, _, version = pin.partition("==")
@@ -140,6 +214,12 @@ def _pin(package: str, version: str, extras: str) -> str:
     return f"{package}{f'[{extras}]' if extras else ''}=={version}"
 
 
+def metadata(pin: str, requirements: Sequence[str]) -> bytes:
+    package, _, version = pin.partition("==")
+    lines = ["Metadata-Version: 2.1", f"Name: {package}", f"Version: {version}"]
+    return "\n".join([*lines, *(f"Requires-Dist: {text}" for text in requirements), ""]).encode()
+
+
 def content(registry: Registry) -> list[str]:
     """All that the graphs say, without ids of rows, marks and revisions: equal for equal graphs."""
     db = registry.catalog.read()
@@ -167,24 +247,26 @@ def content(registry: Registry) -> list[str]:
     return sorted(json.dumps(row) for row in told)
 
 
-def anew(registry: Registry) -> list[str]:
-    """What the content would be, had the graphs been built from nothing: they are."""
-    with registry.catalog.write(lasting=False) as db:
+def anew(world: World) -> list[str]:
+    """What the content would be, had the graphs been built from nothing: those of a copy are."""
+    folder = world.folder / "anew"
+    if world.copy is not None:
+        world.copy.catalog.close()
+    for file in folder.glob(f"data/{FILENAME}*"):
+        file.unlink()
+    (folder / "data").mkdir(parents=True, exist_ok=True)
+    world.catalog.read().execute("VACUUM INTO ?", (str(folder / "data" / FILENAME),))
+    if world.copy is None:
+        world.copy = World(folder, world.text)
+    world.copy.catalog.read().execute("PRAGMA journal_mode=WAL")  # which a copy is not in
+    with world.copy.catalog.write(lasting=False) as db:
         for table in TABLES:
             db.execute(f"DELETE FROM {table}")
-    registry.graph.updater.reconcile()
-    assert registry.graph.updater.update()
-    return content(registry)
+    world.copy.update()
+    return content(world.copy.registry)
 
 
-TABLES: Sequence[str] = (
+TABLES = (
     "graph_change", "graph_pending", "graph_edge", "graph_node", "graph_choice", "graph_finding_id", "graph_finding",
     "graph_package", "graph",
 )  # fmt: skip
-
-
-def updated(registry: Registry) -> Iterable[str]:
-    """The content once everything is in step."""
-    registry.graph.updater.reconcile()
-    assert registry.graph.updater.update()
-    return content(registry)

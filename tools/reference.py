@@ -163,7 +163,7 @@ def _names(parameters: list[dict[str, Any]], place: str, required: bool = False)
     return [field["name"] for field in parameters if field["in"] == place and field["required"] >= required]
 
 
-QUERIES = {"principal": "user:ann", "grant": "acme/internal:publish"}
+QUERIES = {"principal": "user:ann", "grant": "acme/internal:publish", "vulnerability": "CVE-2019-10906"}
 """Of parameters that must be given."""
 
 
@@ -250,6 +250,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "grants": lambda: settings_table(config.GrantSettings),
     "tokens": lambda: settings_table(config.TokenSettings),
     "scanning": lambda: settings_table(config.ScanningSettings),
+    "graph": lambda: settings_table(config.GraphSettings),
     "project": lambda: settings_table(config.ProjectSettings),
     "repository": lambda: settings_table(config.RepositorySettings),
     "local": lambda: settings_table(config.RepositorySettings, (Kind.LOCAL,)),

@@ -114,8 +114,12 @@ def by_token_after(
     versions: Sequence[str] | None,
     after: tuple[str, str],
     limit: int,
+    since: str = "",
 ) -> list[TokenRow]:
-    """Who fetched what of a package in these repositories, after (file id, token id); None is of all versions."""
+    """Who fetched what of a package in these repositories, after (file id, token id); None is of all versions.
+
+    From the day `since` on (`2026-01-31`, UTC), where one is given.
+    """
     known = _KNOWN.format(marks=",".join("?" * len(repository_ids)))
     of_versions = "" if versions is None else f" AND k.version IN ({','.join('?' * len(versions))})"
     rows = db.execute(
@@ -126,8 +130,8 @@ def by_token_after(
         " (SELECT MAX(r.recalled_at) FROM recall AS r WHERE r.file_id = d.file_id)"
         f" FROM ({known}) AS k JOIN download AS d ON d.file_id = k.file_id"
         " LEFT JOIN token AS t ON t.id = d.token_id LEFT JOIN account AS a ON a.id = t.account_id"
-        f" WHERE (d.file_id, d.token_id) > (?, ?){of_versions}"
+        f" WHERE (d.file_id, d.token_id) > (?, ?) AND d.day >= ?{of_versions}"
         " GROUP BY d.file_id, d.token_id ORDER BY d.file_id, d.token_id LIMIT ?",
-        [package, *repository_ids, package, *repository_ids, *after, *(versions or ()), limit],
+        [package, *repository_ids, package, *repository_ids, *after, since, *(versions or ()), limit],
     )
     return [TokenRow(*row) for row in rows.fetchall()]

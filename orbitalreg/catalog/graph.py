@@ -96,14 +96,25 @@ def set_built(db: Database, graph_id: int, at: Microseconds) -> None:
     db.execute("UPDATE graph SET built_at = ? WHERE id = ?", (at, graph_id))
 
 
+def forget(db: Database, graph: GraphRow) -> None:
+    """Writes: nobody is exposed to anything by this graph any more."""
+    raise_all(db, graph)
+    db.execute("DELETE FROM graph_finding WHERE graph_id = ?", (graph.id,))
+
+
 def drop(db: Database, graph_id: int, limit: int) -> bool:
-    """Writes: some of a graph is gone. Whether all of it is."""
+    """Writes: some of a graph is gone. Whether all of it is: then what was exposed by it has a new revision."""
     for table in ("graph_node", "graph_choice"):
         done = db.execute(
             f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE graph_id = ? LIMIT ?)", (graph_id, limit)
         )
         if done.rowcount:
             return False
+    db.execute(
+        "UPDATE revision SET number = number + 1 WHERE EXISTS (SELECT 1 FROM graph WHERE id = ?"
+        " AND subject >= 'exposures:' || repository_id || ':' AND subject < 'exposures:' || repository_id || ';')",
+        (graph_id,),
+    )
     db.execute("DELETE FROM graph WHERE id = ?", (graph_id,))
     return True
 
@@ -271,7 +282,8 @@ def put_edges(db: Database, rows: Iterable[tuple[int, int, str, str]]) -> None:
 
 def delete_edges(db: Database, rows: Iterable[tuple[int, int, str]]) -> None:
     """Writes (node id, choice id, extras)."""
-    db.conn.executemany("DELETE FROM graph_edge WHERE node_id = ? AND choice_id = ? AND extras = ?", rows)
+    if rows := list(rows):
+        db.conn.executemany("DELETE FROM graph_edge WHERE node_id = ? AND choice_id = ? AND extras = ?", rows)
 
 
 _TARGET = (
@@ -309,16 +321,21 @@ def targets_of_choice(db: Database, choice_id: int) -> list[tuple[int, int]]:
     return [(row[0], row[1]) for row in rows.fetchall()]
 
 
+# CROSS JOIN has SQLite keep the order: it knows nothing of how many rows there are of what.
 _ASKERS = (
-    " FROM graph_node AS n"
-    " JOIN graph_choice AS c ON c.graph_id = n.graph_id AND c.package = n.package AND c.version = n.version"
-    " JOIN graph_edge AS e ON e.choice_id = c.id AND e.extras = n.extras JOIN graph_node AS asker ON asker.id = e.node_id"
+    " CROSS JOIN graph_choice AS c CROSS JOIN graph_edge AS e"
+    " WHERE c.graph_id = n.graph_id AND c.package = n.package AND c.version = n.version"
+    " AND e.choice_id = c.id AND e.extras = n.extras"
 )
 
 
 def askers(db: Database, node_id: int) -> Iterator[tuple[int, int]]:
     """The (id, depth) of the nodes that edges lead from to this one, as they are wanted."""
-    yield from db.conn.execute(f"SELECT asker.id, asker.depth{_ASKERS} WHERE n.id = ?", (node_id,))
+    yield from db.conn.execute(
+        "SELECT asker.id, asker.depth FROM graph_node AS n"
+        f"{_ASKERS.replace(' WHERE', ' CROSS JOIN graph_node AS asker WHERE asker.id = e.node_id AND n.id = ? AND')}",
+        (node_id,),
+    )
 
 
 def package_of(db: Database, node_id: int) -> str:
@@ -340,6 +357,8 @@ def put_findings(
     db: Database, graph_id: int, package: str, told: Mapping[tuple[str, str], tuple[str, Sequence[str]]]
 ) -> None:
     """Writes (body, every id), by version and id."""
+    if not told:
+        return
     delete_findings(db, graph_id, package, told)
     db.conn.executemany(
         "INSERT INTO graph_finding (graph_id, package, version, id, body) VALUES (?, ?, ?, ?, ?)",
@@ -386,8 +405,8 @@ def _ancestors(db: Database, node_ids: Sequence[int], choice_ids: Sequence[int])
         "WITH RECURSIVE up (id) AS ("
         f"SELECT id FROM graph_node WHERE id IN ({nodes_})"
         f" UNION SELECT node_id FROM graph_edge WHERE choice_id IN ({choices_})"
-        f" UNION SELECT asker.id FROM up CROSS JOIN{_ASKERS.removeprefix(' FROM')} WHERE n.id = up.id)"
-        " SELECT DISTINCT n.package FROM up JOIN graph_node AS n ON n.id = up.id",
+        f" UNION SELECT e.node_id FROM up CROSS JOIN graph_node AS n{_ASKERS} AND n.id = up.id)"
+        " SELECT DISTINCT n.package FROM up CROSS JOIN graph_node AS n WHERE n.id = up.id",
         (*node_ids, *choice_ids),
     )
     return {row[0] for row in rows.fetchall()}

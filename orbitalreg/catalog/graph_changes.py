@@ -17,8 +17,6 @@ from orbitalreg.model import Microseconds, now
 
 UPDATE = "graph.update"
 """The job that brings graphs in step."""
-GATHERED: Microseconds = 100_000
-"""So long changes are gathered before the job looks: many uploads often come at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +30,32 @@ class Pending:
 
 def changed(db: Database, format_name: str, package: str) -> None:
     """Writes: what some repository shows of the package may be other than before, or what is known of it."""
-    done = db.conn.execute(
+    _wake(db)
+    db.conn.execute(
         "INSERT INTO graph_change (format, package) VALUES (?, ?) ON CONFLICT DO NOTHING", (format_name, package)
     )
-    _wake(db, done.rowcount)
 
 
 def changed_in(db: Database, repository_id: str, package: str) -> None:
     """Writes: as `changed`, in the format of the repository."""
-    done = db.conn.execute(
+    _wake(db)
+    db.conn.execute(
         "INSERT INTO graph_change (format, package) SELECT format, ? FROM repository WHERE id = ?"
         " ON CONFLICT DO NOTHING",
         (package, repository_id),
     )
-    _wake(db, done.rowcount)
 
 
-def _wake(db: Database, count: int) -> None:
-    """What was written down before has its job already, which has not begun with it."""
-    if count > 0:
+def _wake(db: Database) -> None:
+    """Where something is written down already, it has its job, which takes all that is."""
+    if not is_any(db):
         instant = now()
-        jobs.insert(db, UPDATE, "", "{}", instant, instant + GATHERED, f"{UPDATE}:")
+        jobs.insert(db, UPDATE, "", "{}", instant, instant, f"{UPDATE}:")
 
 
 def is_any(db: Database) -> bool:
     """Whether anything changed that does not pend yet."""
-    return db.execute("SELECT 1 FROM graph_change LIMIT 1").fetchone() is not None
+    return db.conn.execute("SELECT 1 FROM graph_change LIMIT 1").fetchone() is not None
 
 
 def take(db: Database, limit: int) -> list[tuple[str, str]]:
@@ -118,7 +116,7 @@ def next_due(db: Database) -> Microseconds | None:
 
 def some(db: Database, graph_ids: Collection[int], limit: int) -> list[Pending]:
     """Pending packages of these graphs, those first that have been so for longest."""
-    marks = ",".join("?" * len(graph_ids))
+    marks = ",".join("?" * len(graph_ids)) or "NULL"
     rows = db.execute(
         f"SELECT graph_id, package, mark FROM graph_pending WHERE graph_id IN ({marks}) ORDER BY mark, package LIMIT ?",
         (*graph_ids, limit),

@@ -25,6 +25,11 @@ _COUNTS = (
     ("tokens", "Tokens that are not revoked.", "SELECT COUNT(*) FROM token WHERE revoked_at IS NULL"),
     ("jobs_failed", "Jobs whose last attempt failed.", "SELECT COUNT(*) FROM job WHERE failure IS NOT NULL"),
     ("audit_unlinked", "Entries not in the chain yet.", "SELECT COUNT(*) FROM audit_entry WHERE linked = 0"),
+    (
+        "graph_waiting",
+        "Packages that wait to be looked at in the graphs of dependencies.",
+        "SELECT (SELECT COUNT(*) FROM graph_change) + (SELECT COUNT(*) FROM graph_pending)",
+    ),
     ("jobs_given_up", "Jobs that are not tried again.", "SELECT COUNT(*) FROM job WHERE failed_at IS NOT NULL"),
 )
 

@@ -112,13 +112,10 @@ _REACHED = (
     " WHERE e.node_id = w.id AND c.id = e.choice_id AND t.graph_id = c.graph_id AND t.package = c.package"
     " AND t.version = c.version AND t.extras = e.extras)"
 )
-_LEADING = (
-    "WITH RECURSIVE walked (id) AS (SELECT e.node_id FROM {affected} f CROSS JOIN graph_choice c"
-    " CROSS JOIN graph_edge e WHERE {start} AND c.graph_id = f.graph_id AND c.package = f.package"
-    " AND c.version = f.version AND e.choice_id = c.id UNION"
-    " SELECT e.node_id FROM walked w CROSS JOIN graph_node n CROSS JOIN graph_choice c CROSS JOIN graph_edge e"
+_ABOVE = (
+    "SELECT e.node_id FROM walked w CROSS JOIN graph_node n CROSS JOIN graph_choice c CROSS JOIN graph_edge e"
     " WHERE n.id = w.id AND c.graph_id = n.graph_id AND c.package = n.package AND c.version = n.version"
-    " AND e.choice_id = c.id AND e.extras = n.extras)"
+    " AND e.choice_id = c.id AND e.extras = n.extras"
 )
 _EDGES = (
     " SELECT e.node_id, e.stated, c.package, c.specifier, e.extras, c.version, c.reason, t.id, t.is_known, t.depth"
@@ -132,6 +129,15 @@ _NODES = (
 )
 
 
+def _leading(affected: str, start: str, given: str = "") -> str:
+    """From the versions in the table `affected`, of the rows where `start`."""
+    return (
+        f"WITH RECURSIVE {given}walked (id) AS (SELECT e.node_id FROM {affected} f CROSS JOIN graph_choice c"
+        f" CROSS JOIN graph_edge e WHERE {start} AND c.package = f.package AND c.version = f.version"
+        f" AND e.choice_id = c.id UNION {_ABOVE})"
+    )
+
+
 def forward(db: Database, graph_id: int, package: str, version: str | None = None, extras: str = "") -> Part:
     """All that is reached from the versions of a package, or from one of them, with these extras (comma-joined)."""
     start, given = "graph_id = ? AND package = ? AND extras = ?", [graph_id, package, extras]
@@ -143,9 +149,18 @@ def forward(db: Database, graph_id: int, package: str, version: str | None = Non
 def backward(db: Database, graph_id: int, alias: str | None = None) -> Part:
     """All from which an affected version is reached: by that vulnerability (any of its ids), or by any at all."""
     if alias is None:
-        return _part(db, _LEADING.format(affected="graph_finding", start="f.graph_id = ?"), [graph_id])
-    start = "f.graph_id = ? AND f.alias = ?"
-    return _part(db, _LEADING.format(affected="graph_finding_id", start=start), [graph_id, alias])
+        return _part(db, _leading("graph_finding", "f.graph_id = ? AND c.graph_id = f.graph_id"), [graph_id])
+    start = "f.graph_id = ? AND f.alias = ? AND c.graph_id = f.graph_id"
+    return _part(db, _leading("graph_finding_id", start), [graph_id, alias])
+
+
+def leading(db: Database, graph_id: int, package: str, version: str | None = None) -> Part:
+    """All from which a version of the package is reached, or that one."""
+    where, given = "graph_id = ? AND package = ?", [graph_id, package]
+    if version is not None:
+        where, given = f"{where} AND version = ?", [*given, version]
+    wanted = f"wanted (package, version) AS (SELECT DISTINCT package, version FROM graph_choice WHERE {where}), "
+    return _part(db, _leading("wanted", "c.graph_id = ?", wanted), [*given, graph_id])
 
 
 def requirers(db: Database, graph_id: int, package: str) -> list[Requirer]:
@@ -160,6 +175,12 @@ def requirers(db: Database, graph_id: int, package: str) -> list[Requirer]:
         Requirer(name, version, split(extras), depth, stated, chosen, reason)
         for name, version, extras, depth, stated, chosen, reason in rows.fetchall()
     ]
+
+
+def has_package(db: Database, graph_id: int, package: str) -> bool:
+    """Whether a version of it is there."""
+    row = db.execute("SELECT 1 FROM graph_node WHERE graph_id = ? AND package = ? LIMIT 1", (graph_id, package))
+    return row.fetchone() is not None
 
 
 def has_findings(db: Database, graph_id: int) -> bool:
@@ -198,6 +219,43 @@ def findings(db: Database, graph_id: int, versions: Collection[Version]) -> dict
         )
         found |= _by_version(rows.fetchall())
     return found
+
+
+def affected_versions(db: Database, graph_id: int, ids: Collection[str]) -> set[Version]:
+    """Those that have a vulnerability of one of these ids, or of one that it has elsewhere beside one of these."""
+    marks = ", ".join(["(?)"] * len(ids))
+    rows = db.execute(
+        f"WITH RECURSIVE known (alias) AS (SELECT * FROM (VALUES {marks}) AS given UNION"
+        " SELECT other.alias FROM known k CROSS JOIN graph_finding_id mine CROSS JOIN graph_finding_id other"
+        " WHERE mine.alias = k.alias AND mine.graph_id = ? AND other.graph_id = mine.graph_id"
+        " AND other.package = mine.package AND other.version = mine.version AND other.id = mine.id)"
+        " SELECT DISTINCT f.package, f.version FROM known k CROSS JOIN graph_finding_id f"
+        " WHERE f.alias = k.alias AND f.graph_id = ?",
+        [*ids, graph_id, graph_id],
+    )
+    return {(package, version) for package, version in rows.fetchall()}
+
+
+def leading_to(db: Database, graph_id: int, versions: Collection[Version]) -> set[tuple[str, str, tuple[str, ...]]]:
+    """The package, version and extras of every node from which one of these versions is reached."""
+    found: set[tuple[str, str, tuple[str, ...]]] = set()
+    wanted = sorted(versions)
+    for first in range(0, len(wanted), _PAIRS):
+        some = wanted[first : first + _PAIRS]
+        marks = ", ".join(["(?, ?)"] * len(some))
+        walk = _leading("wanted", "c.graph_id = ?", f"wanted (package, version) AS (VALUES {marks}), ")
+        rows = db.execute(walk + _NODES, [*(text for version in some for text in version), graph_id])
+        found |= {(node.package, node.version, node.extras) for node in map(_node, rows.fetchall())}
+    return found
+
+
+def is_known(db: Database, graph_id: int, package: str, version: str, extras: Sequence[str]) -> bool | None:
+    """Whether it is known what that node asks for; None where there is none."""
+    row = db.conn.execute(
+        "SELECT is_known FROM graph_node WHERE graph_id = ? AND package = ? AND version = ? AND extras = ?",
+        (graph_id, package, version, ",".join(extras)),
+    ).fetchone()
+    return bool(row[0]) if row else None
 
 
 def nodes_of(db: Database, graph_id: int, versions: Collection[Version]) -> list[Node]:

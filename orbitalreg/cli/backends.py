@@ -10,14 +10,19 @@ from orbitalreg.assembly import Registry
 from orbitalreg.cli.common import local_actor, opened
 from orbitalreg.cli.doubts import doubts, warn
 from orbitalreg.delegation import rotate_any, summary
+from orbitalreg.exposures import KnownExposures
 from orbitalreg.granting import granted, grants_listed
+from orbitalreg.graph.trees import DEPTH
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.inventory import Inventory, inventory_of
+from orbitalreg.inventory import Inventory, Wanted, inventory_of
+from orbitalreg.inventory.dependencies import spelt
 from orbitalreg.model import Address, File, Grant, Repository, Severity, Status
 from orbitalreg.sources.explaining import explain
 from orbitalreg.sources.opening import allow
 from orbitalreg.summaries import (
+    Affected,
     Change,
+    Dependent,
     Explanation,
     FileSummary,
     Granted,
@@ -32,6 +37,7 @@ from orbitalreg.summaries import (
     TokenSecret,
     TokenSummary,
     VersionFindings,
+    VersionGraph,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -52,6 +58,7 @@ class Backend(Protocol):
         package: str | None = None,
         version: str | None = None,
         severity: SeverityName = "unknown",
+        exposures: bool = True,
     ) -> Iterable[VersionFindings]: ...
 
     def yank(self, address: Address, package: str, version: str, reason: str = "") -> Change: ...
@@ -71,6 +78,20 @@ class Backend(Protocol):
     def downloads_by_token(
         self, address: Address, package: str, version: str | None = None
     ) -> Iterable[TokenDownloads]: ...
+
+    def graph(
+        self, address: Address, package: str, version: str, environment: str | None = None, depth: int | None = None
+    ) -> VersionGraph: ...
+
+    def dependents(
+        self, address: Address, package: str, version: str | None = None, transitive: bool = False
+    ) -> Iterable[Dependent]: ...
+
+    def may_have(self, vulnerability: str) -> Iterable[Address]: ...
+
+    def affected(self, address: Address, vulnerability: str) -> Iterable[Affected]: ...
+
+    def affected_downloads(self, address: Address, vulnerability: str, days: int) -> Iterable[TokenDownloads]: ...
 
     def tokens(self) -> Iterable[TokenSummary]: ...
 
@@ -109,11 +130,12 @@ class Local:
         package: str | None = None,
         version: str | None = None,
         severity: SeverityName = "unknown",
+        exposures: bool = True,
     ) -> Iterator[VersionFindings]:
         _, adapter = self._place(address)
         name = None if package is None else adapter.normalize(package)
         number = None if version is None else adapter.normalize_version(version)
-        return self._inventory(address).whole_findings(name, number, Severity.parse(severity))
+        return self._inventory(address).whole_findings(name, number, Wanted(Severity.parse(severity), exposures))
 
     def yank(self, address: Address, package: str, version: str, reason: str = "") -> Change:
         repository, name, number = self._version(address, package, version)
@@ -156,6 +178,32 @@ class Local:
         normal = None if version is None else adapter.normalize_version(version)
         return self._inventory(address).downloads_by_token(adapter.normalize(package), normal)
 
+    def graph(
+        self, address: Address, package: str, version: str, environment: str | None = None, depth: int | None = None
+    ) -> VersionGraph:
+        _, name, number = self._version(address, package, version)
+        return self._inventory(address).dependencies.tree(name, number, environment, depth or DEPTH)
+
+    def dependents(
+        self, address: Address, package: str, version: str | None = None, transitive: bool = False
+    ) -> list[Dependent]:
+        _, adapter = self._place(address)
+        number = None if version is None else adapter.normalize_version(version)
+        return self._inventory(address).dependencies.dependents(adapter.normalize(package), number, transitive)
+
+    def may_have(self, vulnerability: str) -> list[Address]:
+        """The repositories in whose view something has it."""
+        found = KnownExposures(self._registry.catalog).repositories_with(spelt(vulnerability))
+        return sorted(
+            (address for address, repository in self._registry.repositories.items() if repository.id in found), key=str
+        )
+
+    def affected(self, address: Address, vulnerability: str) -> list[Affected]:
+        return self._inventory(address).dependencies.hits(vulnerability)
+
+    def affected_downloads(self, address: Address, vulnerability: str, days: int) -> list[TokenDownloads]:
+        return self._inventory(address).dependencies.hit_downloads(vulnerability, days)
+
     def tokens(self) -> list[TokenSummary]:
         """Everybody's."""
         return [summary(row) for row in self._registry.accounts.tokens()]
@@ -193,7 +241,7 @@ class Local:
     def _inventory(self, address: Address) -> Inventory:
         _, adapter = self._place(address)
         source = self._registry.sources.governed[address]
-        return inventory_of(self._registry.catalog, source, adapter)
+        return inventory_of(self._registry.catalog, source, adapter, self._registry.graph.views)
 
 
 @contextmanager

@@ -35,6 +35,9 @@ class Own(MutableMapping[str, click.Command]):
         del self._places[name]
         self._imported.pop(name, None)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 

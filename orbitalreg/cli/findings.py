@@ -14,13 +14,14 @@ from orbitalreg.cli.common import config_option, json_option, plain_json, print_
 from orbitalreg.cli.packages import parse_place
 from orbitalreg.errors import plain
 from orbitalreg.exports import EXPORTS, Export
+from orbitalreg.exports.paths import instead, path_words
 from orbitalreg.model import Address, Severity
-from orbitalreg.summaries import FindingSummary, NotScanned, VersionFindings, severity_name
+from orbitalreg.summaries import ExposureSummary, FindingSummary, NotScanned, VersionFindings, severity_name
 
 TITLE = 60
 """So much of a title is in a table."""
 
-_SEVERITIES = click.Choice([str(severity) for severity in Severity])
+SEVERITIES = click.Choice([str(severity) for severity in Severity])
 
 
 @dataclass(slots=True)
@@ -36,6 +37,8 @@ class Tally:
     why: Counter[str] = field(default_factory=Counter)
     """How many files were not scanned for which reasons."""
     met: int = 0
+    came: int = 0
+    """How many exposures are so bad."""
     worst: tuple[Severity, str] = (Severity.UNKNOWN, "")
 
     def counted(self, versions: Iterable[VersionFindings]) -> Iterator[VersionFindings]:
@@ -47,21 +50,27 @@ class Tally:
             self.missing += len(version.not_scanned)
             self.why.update(map(_why, version.not_scanned))
             for finding in version.findings:
-                self._weigh(version, finding)
+                self.met += self._weigh(finding, f"in {version.package} {version.version}")
+            for one in version.exposures:
+                place = f"in {one.package} {one.version}, which {version.package} {version.version} brings along"
+                self.came += self._weigh(one.finding, place)
             yield version
 
-    def _weigh(self, version: VersionFindings, finding: FindingSummary) -> None:
+    def _weigh(self, finding: FindingSummary, place: str) -> bool:
+        """Whether it is as bad as a build may not have it."""
         severity = Severity.parse(finding.severity)
-        if self.limit is not None and severity >= self.limit:
-            self.met += 1
-            if not self.worst[1] or severity > self.worst[0]:
-                self.worst = severity, f"{finding.id} ({severity}) in {version.package} {version.version}"
+        if self.limit is None or severity < self.limit:
+            return False
+        if not self.worst[1] or severity > self.worst[0]:
+            self.worst = severity, f"{finding.id} ({severity}) {place}"
+        return True
 
 
 @click.command()
 @click.argument("place", metavar="PROJECT/REPO[/NAME[==VERSION]]")
-@click.option("--severity", type=_SEVERITIES, default="unknown", help="Only findings that are at least so bad.")
-@click.option("--fail-on", type=_SEVERITIES, help="Exit 1 where a finding is at least so bad.")
+@click.option("--severity", type=SEVERITIES, default="unknown", help="Only findings that are at least so bad.")
+@click.option("--fail-on", type=SEVERITIES, help="Exit 1 where a finding or an exposure is at least so bad.")
+@click.option("--no-exposures", is_flag=True, help="Without what comes with dependencies.")
 @click.option("--fail-unscanned", is_flag=True, help="Exit 1 where no scanner has looked at a file.")
 @click.option(
     "--format",
@@ -76,6 +85,7 @@ def findings(
     place: str,
     severity: str,
     fail_on: str | None,
+    no_exposures: bool,
     fail_unscanned: bool,
     form: str | None,
     config_file: str | None,
@@ -85,7 +95,7 @@ def findings(
     """What scanners found in a repository, a package or a version, and how many files none has looked at.
 
     One line for each vulnerability, whatever ids it has: who saw it, the highest severity, and the version that is
-    mended.
+    mended. What a version is exposed to by its dependencies is told with the path, and with what to take instead.
     """
     named = parse_place(place)
     if as_json and form not in (None, "json"):
@@ -95,14 +105,18 @@ def findings(
     asked = min(shown, limit) if limit is not None else shown
     tally = Tally(limit, shown)
     with backend(config_file, server) as registry:
-        told = registry.findings(named.address, named.package, named.version, severity_name(asked))
+        told = registry.findings(named.address, named.package, named.version, severity_name(asked), not no_exposures)
         counted = tally.counted(_with_progress(told, form))
         PRINTERS[form](named.address, (_at_least(shown, version) for version in counted), tally)
-    _judge(tally, fail_unscanned)
+    judge(tally, fail_unscanned)
 
 
 def _at_least(shown: Severity, version: VersionFindings) -> VersionFindings:
-    return replace(version, findings=[one for one in version.findings if Severity.parse(one.severity) >= shown])
+    return replace(
+        version,
+        findings=[one for one in version.findings if Severity.parse(one.severity) >= shown],
+        exposures=[one for one in version.exposures if Severity.parse(one.finding.severity) >= shown],
+    )
 
 
 def _with_progress(versions: Iterable[VersionFindings], form: str) -> Iterator[VersionFindings]:
@@ -114,12 +128,14 @@ def _with_progress(versions: Iterable[VersionFindings], form: str) -> Iterator[V
         yield from shown
 
 
-def _judge(tally: Tally, fail_unscanned: bool) -> None:
+def judge(tally: Tally, fail_unscanned: bool) -> None:
     """Raises `Exit` with 1 for what the caller does not accept."""
     reasons = []
-    if tally.met:
-        verb = "findings are" if tally.met > 1 else "finding is"
-        reasons.append(f"{tally.met} {verb} {tally.limit} or worse; the worst: {tally.worst[1]}")
+    if tally.met or tally.came:
+        counts = [(tally.met, "finding"), (tally.came, "exposure")]
+        what = " and ".join(_count(count, noun) for count, noun in counts if count)
+        verb = "is" if tally.met + tally.came == 1 else "are"
+        reasons.append(f"{what} {verb} {tally.limit} or worse; the worst: {tally.worst[1]}")
     if fail_unscanned and tally.missing:
         reasons.append(f"{_count(tally.missing, 'file')} not scanned by any scanner")
     if reasons:
@@ -129,10 +145,13 @@ def _judge(tally: Tally, fail_unscanned: bool) -> None:
 
 def print_table(address: Address, versions: Iterable[VersionFindings], tally: Tally) -> None:
     """The worst first, and below what it is worth."""
-    found = [(version.package, version.version, one) for version in versions for one in version.findings]
-    found.sort(key=lambda row: (-Severity.parse(row[2].severity), row[0], row[1], row[2].id))
-    rows = [_row(*row) for row in found]
-    for key in ("bundled", "fixed in", "title"):
+    found, came = [], []
+    for version in versions:
+        found += [(version.package, version.version, one) for one in version.findings]
+        came += [(version.package, version.version, one) for one in version.exposures]
+    rows = [_row(*row) for row in found] + [_exposure_row(*row) for row in came]
+    rows.sort(key=lambda row: (-Severity.parse(row["severity"]), row["package"], row["version"], row["id"], row["by"]))
+    for key in ("bundled", "by", "fixed in", "instead", "seen by", "title"):
         if not any(row[key] for row in rows):
             for row in rows:
                 del row[key]
@@ -144,8 +163,9 @@ def print_table(address: Address, versions: Iterable[VersionFindings], tally: Ta
     counts = Counter(one.severity for *_, one in found)
     told = ", ".join(f"{counts[severity_name(one)]} {one}" for one in reversed(Severity) if counts[severity_name(one)])
     left_out = "" if tally.shown is Severity.UNKNOWN else f"; what is less than {tally.shown} is not shown"
-    summed = f"{_count(len(rows), 'finding')} in {_count(tally.files, 'file')}" + (f": {told}" if told else "")
-    click.echo(summed + left_out)
+    summed = f"{_count(len(found), 'finding')} in {_count(tally.files, 'file')}" + (f": {told}" if told else "")
+    exposed = f"; {_count(len(came), 'exposure')} by dependencies" if came else ""
+    click.echo(summed + exposed + left_out)
     if tally.outdated:
         told = f"{_count(tally.outdated, 'file')} scanned with too old a database"
         click.echo(f"{told}: that it finds no more proves nothing; orbitalreg doctor says how to renew it")
@@ -158,18 +178,20 @@ def print_table(address: Address, versions: Iterable[VersionFindings], tally: Ta
 def print_findings(address: Address, versions: Iterable[VersionFindings], tally: Tally) -> None:
     """One JSON object, printed as it comes."""
     click.echo(f'{{\n"repository": {json.dumps(str(address))},\n"findings": [', nl=False)
-    between, missing = "\n", []
+    between, missing, came = "\n", [], []
     for version in versions:
         place = {"package": version.package, "version": version.version, "purl": version.purl}
         for finding in version.findings:
             click.echo(between + json.dumps(plain_json({**place, **asdict(finding)})), nl=False)
             between = ",\n"
+        came += [plain_json({**place, "exposure": asdict(one)}) for one in version.exposures]
         missing += [plain_json({**place, **asdict(file)}) for file in version.not_scanned]
     rest = {
         "files": tally.files,
         "scanned": tally.scanned,
         "outdated": tally.outdated,
         "not_scanned": missing,
+        "exposures": came,
     }
     click.echo("\n],\n" + json.dumps(rest, indent=2)[2:])
 
@@ -197,9 +219,22 @@ def _row(package: str, version: str, finding: FindingSummary) -> dict[str, Any]:
         "package": package,
         "version": version,
         "bundled": f"{bundled.package} {bundled.version}" if bundled else "",
+        "by": "",
         "fixed in": finding.fixed_in or "",
+        "instead": "",
         "seen by": seen_by(finding),
         "title": finding.title if len(finding.title) <= TITLE else f"{finding.title[: TITLE - 3]}...",
+    }
+
+
+def _exposure_row(package: str, version: str, one: ExposureSummary) -> dict[str, Any]:
+    """`by` is the path, and `instead` what to take so that it does not come along."""
+    return {
+        **_row(package, version, one.finding),
+        "bundled": "",
+        "by": path_words(one.path),
+        "fixed in": "",
+        "instead": instead(one.is_unavoidable, one.upgrade),
     }
 
 

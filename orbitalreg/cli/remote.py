@@ -5,12 +5,18 @@ from collections.abc import Iterator, Sequence
 from orbitalreg.client import Client
 from orbitalreg.delegation import chosen
 from orbitalreg.errors import InvalidName, NotFound
-from orbitalreg.model import Grant
+from orbitalreg.model import Address, Grant
 from orbitalreg.summaries import Granted, GrantSummary, TokenSecret
 
 
 class Remote(Client):
     """A `Backend`: the client, and tokens by their names. They are those of the caller's own account."""
+
+    def may_have(self, vulnerability: str) -> Iterator[Address]:
+        """Every repository that the token may read: a server tells of one at a time."""
+        for project in self.projects():
+            for repository in self.repositories(project.name):
+                yield Address(project.name, repository.name)
 
     def revoke(self, id_or_name: str) -> list[str]:
         """Every active token of the account that is called so. Raises `NotFound`."""

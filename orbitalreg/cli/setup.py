@@ -10,7 +10,7 @@ import click
 from orbitalreg import config, machine, surroundings
 from orbitalreg import plugins as plugin_registry
 from orbitalreg.assembly import check_plugins, conflicts, detached, lookouts, read_settings
-from orbitalreg.catalog import FILENAME, Catalog, blobs, jobs, scans, upkeep
+from orbitalreg.catalog import FILENAME, Catalog, blobs, graph_changes, jobs, scans, upkeep
 from orbitalreg.cli.common import config_option, json_option, print_json, print_rows
 from orbitalreg.cli.template import starting_file
 from orbitalreg.collection.backup import TASK as BACKUP
@@ -92,7 +92,7 @@ def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
         catalog = None
         found.append(machine.Finding("catalog", machine.BAD, str(error)))
     if catalog is not None:
-        found += [*_jobs(catalog), *_upkeep(catalog, settings)]
+        found += [*_jobs(catalog), _graph(catalog), *_upkeep(catalog)]
     scanners = _scanners(settings)
     found += scanners
     if catalog is not None:
@@ -135,7 +135,7 @@ def _jobs(catalog: Catalog) -> list[machine.Finding]:
     ]
 
 
-def _upkeep(catalog: Catalog, settings: Settings) -> list[machine.Finding]:
+def _upkeep(catalog: Catalog) -> list[machine.Finding]:
     """What is wrong with the bytes, and when they were looked at and copied last."""
     db = catalog.read()
     found = [machine.Finding("blobs", machine.GOOD, "none is known to be damaged or missing")]
@@ -165,6 +165,13 @@ def _last_backup(row: upkeep.UpkeepRow | None) -> machine.Finding:
         says = f"the last, of {moment(row.begun_at)}, lacks {len(row.told['damaged'])} blobs: run orbitalreg verify"
         return machine.Finding("backup", machine.BAD, says)
     return _last("backup", row, "none was made by orbitalreg backup")
+
+
+def _graph(catalog: Catalog) -> machine.Finding:
+    """How far behind the graphs of dependencies are."""
+    count = graph_changes.waiting(catalog.read())
+    says = f"{count} packages wait to be looked at" if count else "the graphs are in step"
+    return machine.Finding("dependencies", machine.GOOD, says)
 
 
 def _scanners(settings: Settings) -> list[machine.Finding]:

@@ -1,6 +1,6 @@
 """`orbitalreg explain`, `allow`, `release-name` and `downloads`: where things come from, and where they went."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import groupby
 from typing import Any
@@ -12,7 +12,7 @@ from orbitalreg.cli.common import config_option, json_option, plain_json, print_
 from orbitalreg.cli.packages import holding, parse_package
 from orbitalreg.config import parse_duration
 from orbitalreg.errors import InvalidName
-from orbitalreg.summaries import Explanation, VerdictSummary, VersionExplanation
+from orbitalreg.summaries import Explanation, TokenDownloads, VerdictSummary, VersionExplanation
 from orbitalreg.times import to_the_second
 
 
@@ -127,6 +127,11 @@ def downloads(package: str, config_file: str | None, server: str | None, as_json
         found = list(registry.downloads_by_token(named.address, named.package, named.version))
     if as_json:
         return print_json([plain_json(asdict(row)) for row in found])
+    print_rows(download_rows(found), False, f"nobody has fetched {package}")
+
+
+def download_rows(found: Iterable[TokenDownloads]) -> list[dict[str, Any]]:
+    """A table of who fetched what, by file."""
     rows = [
         {
             "filename": row.filename,
@@ -142,4 +147,4 @@ def downloads(package: str, config_file: str | None, server: str | None, as_json
     if not any(row["recalled"] for row in rows):
         for row in rows:
             del row["recalled"]
-    print_rows(rows, False, f"nobody has fetched {package}")
+    return rows

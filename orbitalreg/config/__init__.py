@@ -4,6 +4,7 @@ The settings' classes are the reference: their fields' descriptions are the docu
 A new table is a class in `settings` (or a module beside it), a field of `Settings`, and its check in `checks`.
 """
 
+from orbitalreg.config.graph import GraphSettings
 from orbitalreg.config.loading import DEFAULT_FILE, ENVIRONMENT, find_file, from_dict, load, load_policies
 from orbitalreg.config.people import GrantSettings, TokenSettings
 from orbitalreg.config.policies import PolicyExceptionSettings, PolicySettings
@@ -21,6 +22,7 @@ __all__ = [
     "ENVIRONMENT",
     "DataSettings",
     "GrantSettings",
+    "GraphSettings",
     "Network",
     "PolicyExceptionSettings",
     "PolicySettings",

@@ -9,8 +9,9 @@ from urllib.parse import quote
 from orbitalreg import __version__
 from orbitalreg.exports.common import begun, ended, listed
 from orbitalreg.exports.links import is_web
+from orbitalreg.exports.paths import instead, path_words
 from orbitalreg.model import Address, Severity
-from orbitalreg.summaries import FindingSummary, VersionFindings
+from orbitalreg.summaries import ExposureSummary, FindingSummary, VersionFindings
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -35,7 +36,7 @@ SCORES = {
 
 
 def sarif(address: Address, versions: Iterable[VersionFindings]) -> Iterator[str]:
-    """One run: a rule for each vulnerability, a result for each version that has it, warnings of what none scanned."""
+    """One run: rules are vulnerabilities, results the versions that have or get them; warnings what none scanned."""
     run = _Run(address)
     yield begun({"$schema": SCHEMA, "version": "2.1.0"}, "runs") + begun({}, "results")
     yield from listed(result for version in versions for result in run.results(version))
@@ -55,13 +56,20 @@ class _Run:
 
     def results(self, version: VersionFindings) -> Iterator[dict[str, Any]]:
         for finding in version.findings:
-            severity = Severity.parse(finding.severity)
-            self.rules.setdefault(finding.id, _rule(finding))
-            self.worst[finding.id] = max(severity, self.worst.get(finding.id, severity))
-            place = self.places.setdefault(finding.id, len(self.places))
+            place = self._rule_of(finding)
             yield _result(self.address, version, finding, place)
+        for one in version.exposures:
+            place = self._rule_of(one.finding)
+            yield _exposure(self.address, version, one, place)
         if version.not_scanned:
             self.warnings.append(_warning(version))
+
+    def _rule_of(self, finding: FindingSummary) -> int:
+        """The place of the vulnerability's rule."""
+        severity = Severity.parse(finding.severity)
+        self.rules.setdefault(finding.id, _rule(finding))
+        self.worst[finding.id] = max(severity, self.worst.get(finding.id, severity))
+        return self.places.setdefault(finding.id, len(self.places))
 
     def driver(self) -> dict[str, Any]:
         for name, rule in self.rules.items():
@@ -102,6 +110,46 @@ def _result(address: Address, version: VersionFindings, finding: FindingSummary,
         ],
         "partialFingerprints": {"vulnerability/v1": _fingerprint(address, version, finding)},
     }
+
+
+def _exposure(address: Address, version: VersionFindings, one: ExposureSummary, place: int) -> dict[str, Any]:
+    """A result about the version that gets it; its files are not named, since the vulnerability is in none of them."""
+    subject = version.purl or f"{version.package} {version.version}"
+    has_it = one.purl or f"{one.package} {one.version}"
+    text = "\n".join([str(address), version.package, version.version, one.finding.id, has_it, "exposure"])
+    return {
+        "ruleId": one.finding.id,
+        "ruleIndex": place,
+        "level": LEVELS[Severity.parse(one.finding.severity)],
+        "message": {"text": exposure_message(version, one)},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": quote(f"{address}/{version.package}/{version.version}")},
+                    "region": {"startLine": 1},
+                },
+                "logicalLocations": [{"fullyQualifiedName": subject, "kind": "module"}],
+            }
+        ],
+        "partialFingerprints": {"vulnerability/v1": hashlib.sha256(text.encode()).hexdigest()},
+        "properties": {
+            "exposure": True,
+            "path": [f"{hop.package} {hop.version}" for hop in one.path],
+            "requirements": [hop.stated for hop in one.path],
+            "environments": one.environments,
+            "unavoidable": one.is_unavoidable,
+            **({"upgrade": one.upgrade.text} if one.upgrade else {}),
+        },
+    }
+
+
+def exposure_message(version: VersionFindings, one: ExposureSummary) -> str:
+    """For people, in a sentence or two."""
+    title = f": {one.finding.title.rstrip('.')}" if one.finding.title else ""
+    told = f"{version.package} {version.version} is exposed to {one.finding.id} ({one.finding.severity}){title}."
+    told += f" It comes by {path_words(one.path)}."
+    advice = instead(one.is_unavoidable, one.upgrade)
+    return f"{told} {advice[0].upper()}{advice[1:]}." if advice else told
 
 
 def message(version: VersionFindings, finding: FindingSummary) -> str:

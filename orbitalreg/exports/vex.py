@@ -8,8 +8,9 @@ from uuid import uuid4
 from orbitalreg import __version__
 from orbitalreg.exports.common import begun, ended, listed
 from orbitalreg.exports.links import is_web
+from orbitalreg.exports.paths import instead, path_words
 from orbitalreg.model import Address, Severity
-from orbitalreg.summaries import FindingSummary, VersionFindings
+from orbitalreg.summaries import ExposureSummary, FindingSummary, VersionFindings
 from orbitalreg.times import to_the_second
 
 SEVERITIES = {Severity.NEGLIGIBLE: "info", Severity.MALICIOUS: "critical"}
@@ -40,7 +41,11 @@ def vex(address: Address, versions: Iterable[VersionFindings]) -> Iterator[str]:
             for finding in version.findings:
                 component = _component(version, finding)
                 components[component["bom-ref"]] = component
-                yield _vulnerability(version, finding, component)
+                yield _vulnerability(finding, component)
+            for one in version.exposures:
+                component = _own(version)
+                components[component["bom-ref"]] = component
+                yield _exposure(one, component)
             missing.extend(f"{version.package} {version.version}: {file.filename}" for file in version.not_scanned)
 
     yield begun(head, "vulnerabilities")
@@ -61,19 +66,42 @@ def _metadata(address: Address, missing: Sequence[str]) -> dict[str, Any]:
 
 def _component(version: VersionFindings, finding: FindingSummary) -> dict[str, Any]:
     """What has it. Of something bundled the reference names the place too."""
-    bundled = finding.bundled
-    named = bundled or version
-    own = version.purl or f"{version.package}@{version.version}"
+    bundled, own = finding.bundled, _own(version)
+    if bundled is None:
+        return own
     component = {
         "type": "library",
-        "bom-ref": f"{own}#{bundled.location}#{bundled.package}@{bundled.version}" if bundled else own,
-        "name": named.package,
-        "version": named.version,
+        "bom-ref": f"{own['bom-ref']}#{bundled.location}#{bundled.package}@{bundled.version}",
+        "name": bundled.package,
+        "version": bundled.version,
     }
-    return {**component, "purl": named.purl} if named.purl else component
+    return {**component, "purl": bundled.purl} if bundled.purl else component
 
 
-def _vulnerability(version: VersionFindings, finding: FindingSummary, component: dict[str, Any]) -> dict[str, Any]:
+def _own(version: VersionFindings) -> dict[str, Any]:
+    """The version itself."""
+    own = version.purl or f"{version.package}@{version.version}"
+    component = {"type": "library", "bom-ref": own, "name": version.package, "version": version.version}
+    return {**component, "purl": version.purl} if version.purl else component
+
+
+def _exposure(one: ExposureSummary, component: dict[str, Any]) -> dict[str, Any]:
+    """Of the version that gets it: `detail` says by what, the recommendation what to take instead."""
+    told = _vulnerability(one.finding, component)
+    has_it = one.purl or f"{one.package}@{one.version}"
+    told["bom-ref"] = f"{component['bom-ref']}#{one.finding.id}#{has_it}"
+    told["detail"] = f"It comes with dependencies: {path_words(one.path)}."
+    told.pop("recommendation", None)
+    if advice := instead(one.is_unavoidable, one.upgrade):
+        told["recommendation"] = advice
+    told["properties"] = [
+        {"name": "orbitalreg:exposure", "value": has_it},
+        *({"name": "orbitalreg:environment", "value": name} for name in one.environments),
+    ]
+    return told
+
+
+def _vulnerability(finding: FindingSummary, component: dict[str, Any]) -> dict[str, Any]:
     told = {
         "bom-ref": f"{component['bom-ref']}#{finding.id}",
         "id": finding.id,

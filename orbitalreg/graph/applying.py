@@ -2,12 +2,12 @@
 
 from sqlite_utils import Database
 
-from orbitalreg.catalog import graph, graph_changes
+from orbitalreg.catalog import graph, graph_changes, graph_following
 from orbitalreg.catalog.graph import ELSEWHERE, UNREADABLE, GraphRow, NodeRow
 from orbitalreg.catalog.graph_changes import Pending
 from orbitalreg.graph.depths import FAR, settle
 from orbitalreg.graph.reading import OWN, Asked, Reading
-from orbitalreg.model import Requirement
+from orbitalreg.model import Requirement, now
 
 
 class Application:
@@ -17,9 +17,12 @@ class Application:
     the order in which packages are read.
     """
 
-    def __init__(self, db: Database, row: GraphRow) -> None:
+    def __init__(self, db: Database, row: GraphRow, follows: bool = False) -> None:
+        """With `follows` upstreams are asked for what is new to the graph."""
         self._db = db
         self._graph = row
+        self._follows = follows
+        self._new: set[str] = set()
         self._pending: set[str] = set()
         self._had_findings = graph.has_findings(db, row.id)
         self._nodes: set[int] = set()
@@ -50,6 +53,8 @@ class Application:
     def finish(self) -> None:
         """Writes: what is pending now, and the revisions of the exposures that may be others."""
         graph_changes.add(self._db, [(self._graph.id, package) for package in self._pending])
+        if self._follows:
+            graph_following.wanted(self._db, self._graph.id, self._new, now())
         if self._graph.built_at is not None and (self._had_findings or graph.has_findings(self._db, self._graph.id)):
             graph.raise_exposures(self._db, self._graph, self._nodes, self._choices, self._packages)
 
@@ -109,16 +114,18 @@ class Application:
             graph.set_depth(self._db, node_id, depth)
             self._suspects[node_id] = depth
         self._nodes.add(node_id)
-        self._edges(node_id, depth, reading.package, version, asked)
+        if not asked.is_known and asked.fault is None:
+            self._new.add(reading.package)
+        self._edges(node_id, depth, reading.package, version, asked, True)
 
     def _update(self, reading: Reading, node: NodeRow, asked: Asked) -> None:
         if (asked.is_known, asked.fault) != (node.is_known, node.fault):
             graph.set_node(self._db, node.id, asked.is_known, asked.fault)
             self._nodes.add(node.id)
-        self._edges(node.id, node.depth, reading.package, node.version, asked)
+        self._edges(node.id, node.depth, reading.package, node.version, asked, False)
 
-    def _edges(self, node_id: int, depth: int, package: str, version: str, asked: Asked) -> None:
-        before = graph.edges(self._db, node_id)
+    def _edges(self, node_id: int, depth: int, package: str, version: str, asked: Asked, is_new: bool) -> None:
+        before = {} if is_new else graph.edges(self._db, node_id)
         after: dict[tuple[int, str], str] = {}
         for one in sorted(asked.requirements, key=lambda one: one.stated, reverse=True):
             extras = ",".join(one.extras)
@@ -128,7 +135,7 @@ class Application:
             return
         self._nodes.add(node_id)
         gone = before.keys() - after.keys()
-        for choice_id, extras in gone:
+        for choice_id, _ in gone:
             self._suspect(choice_id)
             self._idle.add(choice_id)
         graph.delete_edges(self._db, [(node_id, *key) for key in gone])
@@ -146,6 +153,7 @@ class Application:
             )
             if settled is None:
                 self._pending.add(one.package)
+                self._new.add(one.package)
             return choice_id
         if found.node_id is not None and found.depth is not None:
             if found.depth > depth + 1:

@@ -10,7 +10,7 @@ from sqlite_utils import Database
 
 from orbitalreg.catalog import Catalog, exceptions, files, graph, remotes, reports
 from orbitalreg.catalog.graph import ELSEWHERE, FAILED, MISSING, NOTHING_ALLOWED, ChoiceRow
-from orbitalreg.errors import Busy, NoSpace, NotFound, StorageFailed
+from orbitalreg.errors import Busy, NoSpace, NotFound, OrbitalError, StorageFailed
 from orbitalreg.findings import Vulnerability, order_of, vulnerabilities_of
 from orbitalreg.graph.views import View
 from orbitalreg.interfaces import FormatAdapter
@@ -21,6 +21,9 @@ from orbitalreg.sources.policing import Known
 OWN = "@"
 """Before a version: the specifier of what a version asks of its own package, which is that very version. Alone: of what
 comes from elsewhere."""
+
+GONE = "it is shown no more"
+"""The fault of a version that was chosen and has no file."""
 
 _VULNERABILITY = TypeAdapter(Vulnerability)
 
@@ -72,27 +75,45 @@ class Reader:
             return Reading(package, "", is_gone=True)
         with asking_nobody():
             revision = self._revision(db, view, package)
-            is_whole = graph.package_revision(db, graph_id, package) != revision
+            if graph.package_revision(db, graph_id, package) == revision:
+                return self._rest(db, graph_id, view, package, revision, choices, held)
             offered = Offered(view, package, held, documents_here(self._catalog))
-        if is_whole:
-            wanted, there = choices, set()
-        else:
-            wanted = [choice for choice in choices if choice.is_open]
-            there = {(node.version, node.extras) for node in graph.nodes(db, graph_id, package)}
-        chosen = {choice.specifier: offered.chosen(choice.specifier) for choice in wanted}
-        nodes = {(version, "") for version in held & offered.versions} if is_whole else set()
+        chosen = {choice.specifier: offered.chosen(choice.specifier) for choice in choices}
+        shown = frozenset(held & offered.versions)
+        nodes = {(version, "") for version in shown}
         nodes |= _asked_for(choices, chosen, graph.extras_asked(db, graph_id, package))
         return Reading(
             package,
             revision,
-            is_whole,
-            False,
-            offered.listing.valid_until,
-            frozenset(held & offered.versions),
-            chosen,
-            offered.asked(nodes - there),
-            self._findings(view.adapter, offered.listing) if is_whole else {},
+            valid_until=offered.listing.valid_until,
+            held=shown,
+            chosen=chosen,
+            asked=offered.asked(nodes),
+            findings=self._findings(view.adapter, offered.listing),
         )
+
+    def _rest(
+        self,
+        db: Database,
+        graph_id: int,
+        view: View,
+        package: str,
+        revision: str,
+        choices: Sequence[ChoiceRow],
+        held: Collection[str],
+    ) -> Reading:
+        """What others ask for since, of a package that was read at this revision."""
+        nodes = graph.nodes(db, graph_id, package)
+        there = {(node.version, node.extras) for node in nodes}
+        roots = frozenset(node.version for node in nodes if not node.depth)
+        wanted = [choice for choice in choices if choice.is_open]
+        extras_asked = graph.extras_asked(db, graph_id, package)
+        if not wanted and not _asked_for(choices, {}, extras_asked) - there:
+            return Reading(package, revision, is_whole=False, held=roots)
+        offered = Offered(view, package, held, documents_here(self._catalog))
+        chosen = {choice.specifier: offered.chosen(choice.specifier) for choice in wanted}
+        missing = _asked_for(choices, chosen, extras_asked) - there
+        return Reading(package, revision, is_whole=False, held=roots, chosen=chosen, asked=offered.asked(missing))
 
     def _revision(self, db: Database, view: View, package: str) -> str:
         """Of everything that a reading is made of, but for what time changes."""
@@ -116,7 +137,7 @@ class Reader:
                 by_version.setdefault(file.version, {})[file.filename] = known[file.id]
         found: dict[tuple[str, str], tuple[str, Sequence[str]]] = {}
         for version, said in by_version.items():
-            for one in vulnerabilities_of(said, order_of(adapter)):
+            for one in _together(said, adapter):
                 body = _VULNERABILITY.dump_json(one, exclude_defaults=True).decode()
                 found.setdefault((version, one.id), (body, one.ids))
         return found
@@ -126,13 +147,14 @@ class Offered:
     """What a view shows of one package, and what its adapter makes of it: whatever that raises is told as a fault."""
 
     def __init__(self, view: View, package: str, held: Collection[str], document: Callable[[File, str], bytes]) -> None:
-        """Reads the listing. Raises what the catalog does."""
+        """Reads the listing, or has the `failure` to do so. Raises what the catalog does."""
         self._view = view
         self._adapter = view.adapter
         self._package = package
         self._document = document
         self._stated: dict[str, Sequence[str]] = {}
         self.fault: str | None = None
+        self.failure: Exception | None = None
         self.is_missing = False
         try:
             self.listing = view.source.listing(package)
@@ -142,6 +164,7 @@ class Offered:
             raise
         except Exception as error:  # a plugin's code: one package's fault is no other's
             self.listing, self.fault = Listing(package, (), ""), self._told(error)
+            self.failure = error
         self.offers: Sequence[File] = ()
         self._versions = frozenset(held if self.fault else (file.version for file in self.listing.files)) - {""}
         try:
@@ -179,16 +202,26 @@ class Offered:
             return None, FAILED
         return (found[0].version, None) if found else (None, NOTHING_ALLOWED)
 
+    def candidates(self, specifier: str) -> tuple[str, ...]:
+        """The versions that an installer may choose, the one that it does first; none where that cannot be told."""
+        try:
+            found = self._adapter.candidates(Requirement(self._package, specifier), self.offers)
+        except Exception as error:  # as above
+            self._told(error)
+            return ()
+        versions = tuple(file.version for file in found)
+        return versions if self.versions.issuperset(versions) else ()
+
     def asked(self, nodes: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Asked]:
         """What these (version, extras) ask for, with what they ask of their own version so."""
         found: dict[tuple[str, str], Asked] = {}
         waiting = sorted(nodes)
         while waiting:
             version, extras = key = waiting.pop()
-            if version not in self.versions or key in found:
+            if key in found:
                 continue
             file = self.file(version)
-            found[key] = asked = Asked(fault=self.fault) if file is None else self._asked(file, extras)
+            found[key] = asked = Asked(fault=self.fault or GONE) if file is None else self._asked(file, extras)
             waiting += [(version, ",".join(one.extras)) for one in asked.requirements if one.package == self._package]
         return found
 
@@ -211,8 +244,20 @@ class Offered:
         return self._adapter.stated_requirements(file, lambda kind: self._document(file, kind))
 
     def _told(self, error: Exception) -> str:
-        logger.exception("%s/%s: the plugin failed", self._view.repository.address, self._package)
+        where = f"{self._view.repository.address}/{self._package}"
+        if isinstance(error, OrbitalError):
+            logger.warning("%s: %s", where, error)
+            return str(error)
+        logger.error("%s: the plugin failed", where, exc_info=error)
         return f"the format {self._adapter.name} failed: {type(error).__name__}; the log of that time says more"
+
+
+def _together(said: Mapping[str, tuple[Report, ...]], adapter: FormatAdapter) -> tuple[Vulnerability, ...]:
+    try:
+        return vulnerabilities_of(said, order_of(adapter))
+    except Exception:  # as above: which version mends it is told by nobody then, but not that it is there
+        logger.exception("the plugin of the format %s failed", adapter.name)
+        return vulnerabilities_of(said)
 
 
 def documents_here(catalog: Catalog) -> Callable[[File, str], bytes]:

@@ -16,7 +16,7 @@ from orbitalreg.sources.policing import Known
 
 BATCH = 64
 """So many packages are written together at most."""
-ROWS = 2000
+ROWS = 500
 """After so many requirements they are written, however few packages they are of: a transaction keeps others waiting."""
 SECONDS = 1.0
 """After so long they are written: what waits is seen sooner, and a mark is seldom outdated."""
@@ -36,10 +36,8 @@ class Updater:
         """Have a graph for each view and none for others; what a view was made by and is no more is looked at anew."""
         found = {(row.repository_id, row.environment): row for row in graph.graphs(self._catalog.read())}
         for key, row in found.items():
-            while key not in self._views:
-                with self._catalog.write(lasting=False) as db:
-                    if graph.drop(db, row.id, ROWS):
-                        break
+            if key not in self._views:
+                self._drop(row)
         stale = [key for key, view in self._views.items() if key not in found or found[key].digest != view.digest]
         if not stale:
             return
@@ -49,6 +47,14 @@ class Updater:
                 graph_id = known.get(key) or graph.insert_graph(db, *key)
                 graph_changes.add_all(db, graph_id, self._views[key].holders)
                 graph.set_digest(db, graph_id, self._views[key].digest)
+
+    def _drop(self, row: GraphRow) -> None:
+        with self._catalog.write(lasting=False) as db:
+            graph.forget(db, row)
+        is_gone = False
+        while not is_gone:
+            with self._catalog.write(lasting=False) as db:
+                is_gone = graph.drop(db, row.id, ROWS)
 
     def update(self, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Look at everything that changed or is due, and what follows from it, until nothing is left.
@@ -60,6 +66,8 @@ class Updater:
             self._expand(rows)
             some = graph_changes.some(self._catalog.read(), rows, BATCH)
             if not some:
+                if graph_changes.is_any(self._catalog.read()):
+                    continue
                 self._note_built(rows)
                 return True
             for graph_id, group in groupby(sorted(some, key=lambda one: one.graph_id), lambda one: one.graph_id):
@@ -111,7 +119,7 @@ class Updater:
         if not read:
             return
         with self._catalog.write(lasting=False) as db:
-            application = Application(db, row)
+            application = Application(db, row, bool(self._view(row).remotes))
             for pending, reading in read:
                 application.apply(pending, reading)
             application.finish()

@@ -36,7 +36,7 @@ def make_views(
 ) -> list[View]:
     """Of every repository; `sources` are those of the configuration. None where the graph is turned off."""
     views = []
-    for address, source in sources.items():
+    for source in sources.values():
         adapter = formats[source.repository.format]
         leaves = _leaves(source.raw)
         bare = source.without_policies()

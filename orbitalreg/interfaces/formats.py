@@ -356,6 +356,16 @@ class FormatAdapter(ABC):
         """
         return ()
 
+    def common_candidates(self, requirements: Sequence[Requirement], offers: Sequence[File]) -> Sequence[File]:
+        """Those of `offers` that an installer may choose where all of these requirements on one package count, in their
+        order. For one requirement it is what `candidates` says.
+
+        Here what each of them allows; a format whose installers join them before they ask, so that pre-releases count
+        for all or for none, knows better.
+        """
+        allowed = [{file.id for file in self.candidates(one, offers)} for one in requirements]
+        return [file for file in offers if all(file.id in some for some in allowed)]
+
     @abstractmethod
     def routes(self) -> Sequence[Route]:
         """Every route below a repository, each with the right it needs."""

@@ -1,16 +1,19 @@
 """What is told of a repository whatever its kind."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
+from functools import cached_property
 from itertools import islice
 
 from orbitalreg.catalog import Catalog, downloads, reports
 from orbitalreg.errors import InvalidName, NotFound
+from orbitalreg.graph.views import View
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.inventory.findings import by_version, detail, said_of, summary, version_findings
-from orbitalreg.model import Address, File, Microseconds, Severity
+from orbitalreg.inventory.dependencies import ALL, Dependencies, Wanted, told_of_tokens
+from orbitalreg.inventory.findings import Said, by_version, detail, said_of, summary, version_findings
+from orbitalreg.model import Address, File, Microseconds, Repository
 from orbitalreg.sources.patience import asking_nobody
 from orbitalreg.summaries import (
     DayCount,
@@ -24,7 +27,6 @@ from orbitalreg.summaries import (
     VersionFindings,
     VersionSummary,
 )
-from orbitalreg.times import at
 
 TimeKey = tuple[Microseconds, str]
 IdKey = tuple[str, str]
@@ -36,7 +38,8 @@ _NAMES = 100
 """As many packages' names are read at a time."""
 _PART = 100
 """As many versions' findings are read at a time."""
-ANONYMOUS = "anonymous"
+_AT_ONCE = 25
+"""As many of one package."""
 SBOMS = ("cyclonedx", "spdx")
 """The kinds of documents of scanners that are bills of materials."""
 
@@ -48,10 +51,21 @@ class Inventory(ABC):
     `all_findings` and `downloads_by_token`, which ask nobody.
     """
 
-    def __init__(self, catalog: Catalog, adapter: FormatAdapter, address: Address) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        adapter: FormatAdapter,
+        repository: Repository,
+        judges: Collection[str],
+        views: Sequence[View],
+    ) -> None:
+        """`judges` are the scanners whose word on mere versions counts, `views` what the repository's graphs show."""
         self._catalog = catalog
         self._adapter = adapter
-        self._address = address
+        self._repository = repository
+        self._address = repository.address
+        self._judges = judges
+        self._views = views
 
     @property
     @abstractmethod
@@ -106,68 +120,53 @@ class Inventory(ABC):
             known = downloads.known_versions(db, list(holders), package)
             spelt = [other for other in known if self._is_same(other, version)]
         rows = downloads.by_token_after(db, list(holders), package, spelt, after, limit)
-        return [
-            TokenDownloads(
-                str(holders[row.repository_id]),
-                package,
-                row.version,
-                row.filename,
-                row.file_id,
-                row.sha256,
-                row.recalled,
-                None if row.recalled_at is None else at(row.recalled_at),
-                row.token_id or None,
-                row.token_name,
-                row.account or ANONYMOUS,
-                row.count,
-                date.fromisoformat(row.first_day),
-                date.fromisoformat(row.last_day),
-            )
-            for row in rows
-        ]
+        return [told_of_tokens(row, package, holders) for row in rows]
 
     def all_findings(
         self,
         after: IdKey = FIRST,
         limit: int = EVERYTHING,
-        at_least: Severity = Severity.UNKNOWN,
+        wanted: Wanted = ALL,
         may_see: Callable[[str], bool] = lambda package: True,
     ) -> list[VersionFindings]:
         """Of every package that the caller `may_see`, version by version, after (package, version) in byte order."""
         with asking_nobody():
-            return list(islice(self._each_version(after, at_least, may_see), limit))
+            return list(islice(self._each_version(after, wanted, may_see), limit))
 
     def findings(
-        self, package: str, after: str | None = None, limit: int = EVERYTHING, at_least: Severity = Severity.UNKNOWN
+        self, package: str, after: str | None = None, limit: int = EVERYTHING, wanted: Wanted = ALL
     ) -> list[VersionFindings]:
         """Of a package, version by version, after the version `after` in byte order. Raises `NotFound`."""
         found = by_version(self._adapter, self.held(package))
         chosen = sorted(version for version in found if after is None or version > after)[:limit]
-        said = said_of(self._catalog.read(), self._adapter.name, [file for one in chosen for file in found[one]])
+        said = self._said_of([file for one in chosen for file in found[one]])
+        exposed = self.dependencies.exposures(package, chosen, wanted)
         return [
             version_findings(
                 self._adapter,
                 package,
                 version,
                 {file.filename: said[file.id] for file in found[version]},
-                at_least,
+                exposed.get(version, ()),
+                wanted.at_least,
             )
             for version in chosen
         ]
 
-    def version_findings(self, package: str, version: str, at_least: Severity = Severity.UNKNOWN) -> VersionFindings:
+    def version_findings(self, package: str, version: str, wanted: Wanted = ALL) -> VersionFindings:
         """Raises `NotFound`."""
         files = self._held_of_version(package, version)
-        said = said_of(self._catalog.read(), self._adapter.name, files)
+        said = self._said_of(files)
         by_filename = {file.filename: said[file.id] for file in files}
         spelt = min(file.version for file in files)
-        return version_findings(self._adapter, package, spelt, by_filename, at_least)
+        exposed = self.dependencies.exposures(package, [spelt], wanted).get(spelt, ())
+        return version_findings(self._adapter, package, spelt, by_filename, exposed, wanted.at_least)
 
     def whole_findings(
         self,
         package: str | None = None,
         version: str | None = None,
-        at_least: Severity = Severity.UNKNOWN,
+        wanted: Wanted = ALL,
         may_see: Callable[[str], bool] = lambda package: True,
     ) -> Iterator[VersionFindings]:
         """Of a package, of one version, or without either of all that `all_findings` has, which is read in parts.
@@ -176,18 +175,18 @@ class Inventory(ABC):
         """
         if package is None:
             after = FIRST
-            while some := self.all_findings(after, _PART, at_least, may_see):
+            while some := self.all_findings(after, _PART, wanted, may_see):
                 yield from some
                 after = (some[-1].package, some[-1].version)
         elif version is None:
-            yield from self.findings(package, at_least=at_least)
+            yield from self._versions_of(package, None, wanted)
         else:
-            yield self.version_findings(package, version, at_least)
+            yield self.version_findings(package, version, wanted)
 
     def reports(self, package: str, version: str, filename: str) -> FileReports:
         """What each scanner said last of a file. Raises `NotFound`."""
         db, file = self._catalog.read(), self._held_file(package, version, filename)
-        said = said_of(db, self._adapter.name, [file])[file.id]
+        said = self._said_of([file])[file.id]
         raw = {scanner for one in said if reports.raw_digest(db, file.id, scanner := one.report.scanner)}
         kinds = {row.kind for row in reports.documents(db, file.id)}
         return FileReports(
@@ -214,19 +213,25 @@ class Inventory(ABC):
                 return row.sha256
         raise NotFound(f"no scanner has left a bill of materials ({kind}) of {file.filename}")
 
-    def _each_version(
-        self, after: IdKey, at_least: Severity, may_see: Callable[[str], bool]
-    ) -> Iterator[VersionFindings]:
+    def _each_version(self, after: IdKey, wanted: Wanted, may_see: Callable[[str], bool]) -> Iterator[VersionFindings]:
         """One package at a time; one that goes away meanwhile is passed over."""
         package, version = after
         if package and may_see(package):
             with suppress(NotFound):
-                yield from self.findings(package, version, at_least=at_least)
+                yield from self._versions_of(package, version, wanted)
         while names := self.names(package, _NAMES):
             for package in names:
                 if may_see(package):
                     with suppress(NotFound):
-                        yield from self.findings(package, at_least=at_least)
+                        yield from self._versions_of(package, None, wanted)
+
+    def _versions_of(self, package: str, after: str | None, wanted: Wanted) -> Iterator[VersionFindings]:
+        """As `findings`, some at a time: who wants a few asks for no more."""
+        while some := self.findings(package, after, _AT_ONCE, wanted):
+            yield from some
+            if len(some) < _AT_ONCE:
+                return
+            after = some[-1].version
 
     def _held_of_version(self, package: str, version: str) -> list[File]:
         """Raises `NotFound`."""
@@ -246,8 +251,17 @@ class Inventory(ABC):
 
     def _report_summaries(self, files: Sequence[File]) -> dict[str, list[ReportSummary]]:
         """By the files' ids."""
-        said = said_of(self._catalog.read(), self._adapter.name, files)
+        said = self._said_of(files)
         return {file_id: [summary(one) for one in some] for file_id, some in said.items()}
+
+    @cached_property
+    def dependencies(self) -> Dependencies:
+        """What its versions bring along, and whom that hits."""
+        return Dependencies(self._catalog, self._repository, self._adapter, self.holders, self._views)
+
+    def _said_of(self, files: Sequence[File]) -> dict[str, list[Said]]:
+        """By the files' ids."""
+        return said_of(self._catalog.read(), self._adapter.name, files, self._judges)
 
     def _is_same(self, known: str, version: str) -> bool:
         """Whether they are spellings of one version. One that an upstream's filename does not tell is none."""
@@ -257,11 +271,6 @@ class Inventory(ABC):
             return bool(self._adapter.version_key(known) == self._adapter.version_key(version))
         except ValueError:
             return False
-
-
-def since(days: int) -> str:
-    """The first of the last `days` days (`2026-01-31`, UTC), today's included."""
-    return (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
 
 
 def counted(total: int, by_day: Iterable[tuple[str, int]]) -> Downloads:

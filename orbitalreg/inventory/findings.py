@@ -1,20 +1,18 @@
 """What scanners know of what a repository holds: reports on files, and findings by version."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlite_utils import Database
 
 from orbitalreg.catalog import reports
-from orbitalreg.findings import Vulnerability, completed, order_of, vulnerabilities_of
+from orbitalreg.findings import completed, finding_summary, order_of, told_at, vulnerabilities_of
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.model import File, Finding, Microseconds, Report, ReportStatus, Severity
+from orbitalreg.model import File, Finding, Report, ReportStatus, Severity
 from orbitalreg.summaries import (
-    BundledSummary,
     DatabaseSummary,
-    FindingSummary,
+    ExposureSummary,
     NotScanned,
     ReportDetail,
     ReportedFinding,
@@ -33,15 +31,19 @@ class Said:
     by_name: bool = False
 
 
-def said_of(db: Database, format_name: str, files: Sequence[File]) -> dict[str, list[Said]]:
-    """By the id of each of these files, what `findings.completed` makes of its own reports and those by name."""
+def said_of(db: Database, format_name: str, files: Sequence[File], judges: Collection[str]) -> dict[str, list[Said]]:
+    """By the id of each of these files, what `findings.completed` makes of its own reports and those by name.
+
+    Of reports by name those of `judges` count alone, as they do for policies: what others once said is not renewed.
+    """
     own = reports.of_files(db, [file.id for file in files])
     by_name = {package: reports.listed(db, format_name, package) for package in {file.package for file in files}}
     found = {}
     for file in files:
         mine = own.get(file.id, ())
         known = {report.scanner for report in mine}
-        said = completed(mine, by_name[file.package].get(file.version, ()))
+        named = by_name[file.package].get(file.version, ())
+        said = completed(mine, (one for one in named if one.scanner in judges))
         found[file.id] = [Said(report, by_name=report.scanner not in known) for report in said]
     return found
 
@@ -59,6 +61,7 @@ def version_findings(
     package: str,
     version: str,
     said: Mapping[str, Sequence[Said]],
+    exposures: Sequence[ExposureSummary] = (),
     at_least: Severity = Severity.UNKNOWN,
 ) -> VersionFindings:
     """Of the files of one version, by filename. Findings below `at_least` are left out."""
@@ -79,7 +82,8 @@ def version_findings(
         len(scanned),
         len(outdated),
         [NotScanned(filename, [summary(one) for one in said[filename]]) for filename in missing],
-        [_finding(one) for one in found if one.severity >= at_least],
+        [finding_summary(one) for one in found if one.severity >= at_least],
+        list(exposures),
     )
 
 
@@ -105,7 +109,7 @@ def _summed_up(said: Said) -> dict[str, Any]:
         "scanner_version": report.scanner_version,
         "status": report.status,
         "reason": report.reason,
-        "database": database and DatabaseSummary(database.version, database.digest, _told(database.built_at)),
+        "database": database and DatabaseSummary(database.version, database.digest, told_at(database.built_at)),
         "scanned_at": at(report.scanned_at),
         "by_name": said.by_name,
         "finding_count": len(report.findings),
@@ -126,29 +130,5 @@ def _reported(one: Finding) -> ReportedFinding:
         one.fixed_in,
         one.title,
         list(one.links),
-        _told(one.published_at),
+        told_at(one.published_at),
     )
-
-
-def _finding(one: Vulnerability) -> FindingSummary:
-    bundled = BundledSummary(one.package, one.version, one.purl, "".join(one.locations)) if one.is_bundled else None
-    return FindingSummary(
-        one.id,
-        list(one.ids),
-        severity_name(one.severity),
-        {scanner: severity_name(severity) for scanner, severity in one.by.items()},
-        one.fixed_in,
-        one.title,
-        list(one.links),
-        _told(one.published_at),
-        list(one.files),
-        bundled,
-    )
-
-
-def _told(instant: Microseconds | None) -> datetime | None:
-    """What a scanner gives for a time; None too for one that no calendar has."""
-    try:
-        return None if instant is None else at(instant)
-    except OverflowError:
-        return None

@@ -1,11 +1,13 @@
 """The inventory of a local repository: rows, asked for by their keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from orbitalreg.catalog import Catalog, downloads, files, versions
 from orbitalreg.errors import NotFound
+from orbitalreg.graph.views import View
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.inventory.common import EVERYTHING, START, Inventory, TimeKey, counted, since
+from orbitalreg.inventory.common import EVERYTHING, START, Inventory, TimeKey, counted
+from orbitalreg.inventory.dependencies import since
 from orbitalreg.model import Address, File
 from orbitalreg.sources import LocalSource
 from orbitalreg.summaries import Downloads, FileSummary, PackageDetail, PackageSummary, VersionSummary
@@ -15,8 +17,15 @@ from orbitalreg.times import at
 class LocalInventory(Inventory):
     """`Inventory` over the catalog."""
 
-    def __init__(self, catalog: Catalog, source: LocalSource, adapter: FormatAdapter) -> None:
-        super().__init__(catalog, adapter, source.repository.address)
+    def __init__(
+        self,
+        catalog: Catalog,
+        source: LocalSource,
+        adapter: FormatAdapter,
+        judges: Collection[str],
+        views: Sequence[View],
+    ) -> None:
+        super().__init__(catalog, adapter, source.repository, judges, views)
         self._source = source
 
     @property

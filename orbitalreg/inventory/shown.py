@@ -8,8 +8,10 @@ from typing import Any
 
 from orbitalreg.catalog import Catalog, downloads, files
 from orbitalreg.errors import InvalidName, NotFound
+from orbitalreg.graph.views import View
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.inventory.common import EVERYTHING, START, Inventory, TimeKey, counted, since
+from orbitalreg.inventory.common import EVERYTHING, START, Inventory, TimeKey, counted
+from orbitalreg.inventory.dependencies import since
 from orbitalreg.model import Address, File, Kind, Status, Withholding
 from orbitalreg.sources import GovernedSource
 from orbitalreg.sources.patience import asking_nobody
@@ -34,8 +36,8 @@ class _Package:
 class ShownInventory(Inventory):
     """`Inventory` over a source, and the catalog for what the source does not tell."""
 
-    def __init__(self, catalog: Catalog, source: GovernedSource, adapter: FormatAdapter) -> None:
-        super().__init__(catalog, adapter, source.repository.address)
+    def __init__(self, catalog: Catalog, source: GovernedSource, adapter: FormatAdapter, views: Sequence[View]) -> None:
+        super().__init__(catalog, adapter, source.repository, source.judges, views)
         self._source = source
         raw = source.raw
         leaves = [leaf.repository for leaf in (raw.leaves if isinstance(raw, VirtualSource) else [raw])]

@@ -25,9 +25,9 @@ class KnownReports:
         self._names = frozenset(names)
 
     @property
-    def judges(self) -> bool:
-        """Whether what a remote only lists is judged: then `of` is to be asked again now and then."""
-        return self._judging is not None
+    def judges(self) -> frozenset[str]:
+        """The scanners whose word on mere versions counts; where there are some, ask `of` again now and then."""
+        return self._names if self._judging is not None else frozenset()
 
     def revision(self, format_name: str, package: str) -> str:
         """Changes whenever `of` may. One small query."""

@@ -13,7 +13,7 @@ from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import File, Listing, Microseconds, Repository, Withholding, now
 from orbitalreg.policy import CLEAN, Policy, Verdict
 from orbitalreg.sources.kept import Kept
-from orbitalreg.sources.policing import Attached, Known, Policing, Verdicts, remedies
+from orbitalreg.sources.policing import Attached, Exposed, Known, Policing, Said, Verdicts, remedies
 from orbitalreg.sources.raw import RawSource
 from orbitalreg.sources.rules import Facts, Rules, next_change, told, verdict
 from orbitalreg.sources.virtual import VirtualSource, quarantine
@@ -56,7 +56,8 @@ class Governance:
     """What every `GovernedSource` judges by. `rules` are those of every repository that has some, by its id.
 
     `policies` are those attached to each repository, by its id. `known` is what scanners said, and `scanners` those
-    that look for vulnerabilities or malware. `clock` tells the present instant; `kept` is what was judged, for all.
+    that look for vulnerabilities or malware. `clock` tells the present instant; `kept` is what was judged, for all;
+    `exposed` is what comes with dependencies.
     """
 
     catalog: Catalog
@@ -66,6 +67,7 @@ class Governance:
     scanners: frozenset[str] = frozenset()
     clock: Callable[[], Microseconds] = now
     kept: Kept[Judged] = field(default_factory=Kept)
+    exposed: Exposed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class GovernedSource:
         self._opened_in = sorted(one.repository.id for one in every.values() if one.by_time)
         self._mends = bool(governance.scanners) and any(one.min_age for one in every.values())
         self._known = governance.known if self._policing is not None or self._mends else None
+        self._exposed = governance.exposed if self._policing is not None and self._policing.asks_exposures else None
         digests = [f"{holder} {[one.digest for one in found]}" for holder, found in self._by_holder.items()]
         self._policy = _digest(*digests, *([self._policing.digest] if self._policing is not None else []))
         self._kept = governance.kept
@@ -114,6 +117,12 @@ class GovernedSource:
     def is_policed(self) -> bool:
         """Whether a policy touches what is shown here."""
         return self._policing is not None
+
+    @property
+    def judges(self) -> frozenset[str]:
+        """The scanners whose word on mere versions counts, for policies and whoever else is told of it."""
+        known = self._governance.known
+        return frozenset() if known is None else known.judges
 
     @property
     def rules_digest(self) -> str:
@@ -198,11 +207,11 @@ class GovernedSource:
         return self._raw.document(file, kind)
 
     def _judged(self, package: str) -> Judged:
-        """Warm, that is the raw source's `revision` and at most one small query."""
+        """Warm, that is the raw source's `revision` and at most one small query; one more by a transitive policy."""
         raw_revision = self._raw.revision(package)
         instant = self._governance.clock()
         opened = self._exceptions(package, instant)
-        known_revision = "" if self._known is None else self._known.revision(self._adapter.name, package)
+        known_revision = self._known_revision(package)
         place = f"{self._raw.repository.id}/{package}"
         known = self._kept.get(place)
         if (
@@ -212,6 +221,20 @@ class GovernedSource:
         ):
             return known
         return self._kept.put(place, self._judge(self._raw.listing(package), opened, known_revision, instant))
+
+    def _known_revision(self, package: str) -> str:
+        """Of the reports on the package, and of what its versions are exposed to here, as far as those are asked."""
+        known = "" if self._known is None else self._known.revision(self._adapter.name, package)
+        if self._exposed is None:
+            return known
+        return f"{known} {self._exposed.revision(self._raw.repository.id, package)}"
+
+    def _said_of(self, listing: Listing) -> Said:
+        reports_of = {} if self._known is None else self._known.of(self._adapter.name, listing)
+        if self._exposed is None:
+            return Said(reports_of, {})
+        exposures = self._exposed.of(self._raw.repository.id, listing.package)
+        return Said(reports_of, {self.version_key(version): found for version, found in exposures.items()})
 
     def _exceptions(self, package: str, instant: Microseconds) -> tuple[exceptions.ExceptionRow, ...]:
         if not self._opened_in:
@@ -225,8 +248,8 @@ class GovernedSource:
         known_revision: str,
         instant: Microseconds,
     ) -> Judged:
-        known = {} if self._known is None else self._known.of(self._adapter.name, raw)
-        mended = remedies(raw, known, self._adapter) if self._mends else {}
+        known = self._said_of(raw)
+        mended = remedies(raw, known.reports, self._adapter) if self._mends else {}
         verdicts = NO_VERDICTS if self._policing is None else self._policing.verdicts(raw, known, instant)
         facts = self._facts(opened, mended)
         key = cache(self.version_key)
@@ -297,9 +320,8 @@ class GovernedSource:
         """The verdict with the license of a file whose metadata an upstream has."""
         if self._policing is None or file.filename not in judged.verdicts.unlicensed:
             return judged.verdicts.of.get(file.filename, CLEAN)
-        known = {} if self._known is None else self._known.of(self._adapter.name, _only(file))
         document = partial(self._raw.document, file)
-        return self._policing.late_verdict(file, known.get(file.id, ()), document, self._governance.clock())
+        return self._policing.late_verdict(file, self._said_of(_only(file)), document, self._governance.clock())
 
     def _of_the_package(self, file: File, raw: Listing) -> Withholding | None:
         """Why the member holds the file back, whatever the rules say."""

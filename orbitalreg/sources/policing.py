@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from orbitalreg.catalog import Catalog, files, remotes
 from orbitalreg.errors import InvalidName, NotFound
-from orbitalreg.findings import order_of, vulnerabilities
+from orbitalreg.findings import Exposure, order_of, vulnerabilities
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import Address, File, Listing, Microseconds, Report, Severity
-from orbitalreg.policy import CLEAN, Evidence, Policy, Verdict, decide
+from orbitalreg.policy import CLEAN, Evidence, Policy, Scope, Verdict, decide
 
 LICENSES_KEPT = 50_000
 _MALICIOUS = "malicious"
@@ -20,11 +20,27 @@ class Known(Protocol):
     """What scanners said: `scanning.known.KnownReports`."""
 
     @property
-    def judges(self) -> bool: ...
+    def judges(self) -> frozenset[str]: ...
 
     def revision(self, format_name: str, package: str) -> str: ...
 
     def of(self, format_name: str, listing: Listing) -> Mapping[str, tuple[Report, ...]]: ...
+
+
+class Exposed(Protocol):
+    """What comes with dependencies: `exposures.KnownExposures`."""
+
+    def revision(self, repository_id: str, package: str) -> str: ...
+
+    def of(self, repository_id: str, package: str) -> Mapping[str, tuple[Exposure, ...]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is known of a package's files: reports on each, by its id; what versions are exposed to, by their keys."""
+
+    reports: Mapping[str, tuple[Report, ...]]
+    exposures: Mapping[Any, tuple[Exposure, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +85,12 @@ class Policing:
         self._policies = {holder: tuple(one.policy for one in found.values()) for holder, found in once.items()}
         self._places = {holder: {name: one.address for name, one in found.items()} for holder, found in once.items()}
         self._licenses: dict[str, str | None] = {}
+        self.asks_exposures = any(one.scope is Scope.TRANSITIVE for found in self._policies.values() for one in found)
         said = [f"{holder} {sorted(map(repr, found))}" for holder, found in sorted(self._policies.items())]
         self.digest = hashlib.sha256("\n".join([*said, *sorted(self._scanners)]).encode()).hexdigest()[:16]
 
-    def verdicts(self, listing: Listing, reports: Mapping[str, tuple[Report, ...]], instant: Microseconds) -> Verdicts:
-        """On each file of the listing, withheld or not; `reports` are those on each, by its id."""
+    def verdicts(self, listing: Listing, known: Said, instant: Microseconds) -> Verdicts:
+        """On each file of the listing, withheld or not."""
         found: dict[str, Verdict] = {}
         unlicensed: set[str] = set()
         for file in listing.files:
@@ -83,14 +100,12 @@ class Policing:
                     stated = self._license(file, self._document_here(file))
                 except NotFound:
                     unlicensed.add(file.filename)
-            verdict = self._verdict(file, reports.get(file.id, ()), stated, instant)
+            verdict = self._verdict(file, known, stated, instant)
             if verdict != CLEAN:
                 found[file.filename] = verdict
         return Verdicts(found, frozenset(unlicensed))
 
-    def late_verdict(
-        self, file: File, reports: tuple[Report, ...], document: Callable[[str], bytes], instant: Microseconds
-    ) -> Verdict:
+    def late_verdict(self, file: File, known: Said, document: Callable[[str], bytes], instant: Microseconds) -> Verdict:
         """On a file that is unlicensed so far: `document(kind)` may ask an upstream.
 
         Raises `UpstreamFailed`, `Busy`.
@@ -99,15 +114,18 @@ class Policing:
             stated = self._license(file, document)
         except NotFound:
             stated = None
-        return self._verdict(file, reports, stated, instant)
+        return self._verdict(file, known, stated, instant)
 
     def place(self, file: File, verdict: Verdict) -> str:
         """The repository whose policy it is that the file breaks first."""
         return str(self._places[file.holder][verdict.breaches[0].policy])
 
-    def _verdict(self, file: File, reports: tuple[Report, ...], stated: str | None, instant: Microseconds) -> Verdict:
-        policies = self._policies.get(file.holder, ())
-        return decide(file.package, Evidence(reports, self._scanners, stated, order=self._order), policies, instant)
+    def _verdict(self, file: File, known: Said, stated: str | None, instant: Microseconds) -> Verdict:
+        exposures: Sequence[Exposure] = ()
+        if known.exposures and file.version:
+            exposures = known.exposures.get(self._adapter.version_key(file.version), ())
+        evidence = Evidence(known.reports.get(file.id, ()), self._scanners, stated, exposures, self._order)
+        return decide(file.package, evidence, self._policies.get(file.holder, ()), instant)
 
     def _asks_license(self, file: File) -> bool:
         return any(policy.licenses_denied for policy in self._policies.get(file.holder, ()))

@@ -1,6 +1,6 @@
 """What is told of scanners: their reports on a file, and what they found in a version."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, cast
 
@@ -127,6 +127,52 @@ class NotScanned:
 
 
 @dataclass(frozen=True, slots=True)
+class HopSummary:
+    """One step of a path: the requirement in the words of the version before, and what is chosen for it today."""
+
+    stated: str
+    package: str
+    version: str
+    extras: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class UpgradeSummary:
+    """The smallest change that clears an exposure: to that version of a package, and `text` says so.
+
+    `change` is `itself` (of what is exposed), `allowed` or `widen` (of a dependency, which its asker allows, or must
+    be changed to allow) or `hold` (a lower version, which is allowed). `asker` requires it in the words `stated`.
+    Where it is not `is_proved`, nobody knows what that version brings along.
+    """
+
+    package: str
+    version: str
+    change: Literal["itself", "allowed", "widen", "hold"]
+    asker: str | None
+    stated: str
+    is_proved: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureSummary:
+    """A vulnerability that comes with a version's dependencies: `finding` is of `version` of `package`.
+
+    `path` is the shortest to there, and `environments` those in which it comes. It `is_unavoidable` where for some
+    requirement on the way whatever is allowed has it. `upgrade` is null where no change would clear it.
+    """
+
+    finding: FindingSummary
+    package: str
+    version: str
+    purl: str
+    path: list[HopSummary]
+    environments: list[str]
+    is_unavoidable: bool
+    upgrade: UpgradeSummary | None
+
+
+@dataclass(frozen=True, slots=True)
 class VersionFindings:
     """What is known of the files of one version, the worst first: it is told of versions without a finding too.
 
@@ -142,3 +188,4 @@ class VersionFindings:
     outdated_count: int
     not_scanned: list[NotScanned]
     findings: list[FindingSummary]
+    exposures: list[ExposureSummary] = field(default_factory=list)

@@ -181,6 +181,24 @@ class RequirementsContract:
                 offers = _offers(subject.adapter, some, place)
                 assert _is_subsequence(list(subject.adapter.candidates(requirement, offers)), offers)
 
+    @bounded
+    @given(data=st.data())
+    def test_what_counts_together_allows_no_more_than_its_versions_and_alone_the_same(
+        self, subject: AdapterUnderTest, files: list[File], data: st.DataObject
+    ) -> None:
+        """In whatever order requirements come, and however often one is there."""
+        one, other = data.draw(_any_requirement(subject)), data.draw(_any_requirement(subject))
+        other, adapter = replace(other, package=one.package), subject.adapter
+        for place in subject.places():
+            for some in _varied(files):
+                offers = _offers(adapter, some, place)
+                alone = list(adapter.candidates(one, offers))
+                assert list(adapter.common_candidates([one], offers)) == alone
+                assert list(adapter.common_candidates([one, one], offers)) == alone
+                both = list(adapter.common_candidates([one, other], offers))
+                assert both == list(adapter.common_candidates([other, one], offers))
+                assert _is_subsequence(both, offers)
+
     def test_nothing_is_chosen_for_what_is_elsewhere_or_cannot_be_read(
         self, subject: AdapterUnderTest, files: list[File]
     ) -> None:

@@ -30,6 +30,7 @@ TABLE: tuple[tuple[type[errors.OrbitalError], HTTPStatus], ...] = (
     (errors.Forbidden, HTTPStatus.FORBIDDEN),
     (errors.NotFound, HTTPStatus.NOT_FOUND),
     (errors.Misplaced, HTTPStatus.CONFLICT),
+    (errors.Unresolved, HTTPStatus.CONFLICT),
     (errors.Gone, HTTPStatus.GONE),
     (errors.TooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (errors.Busy, HTTPStatus.SERVICE_UNAVAILABLE),

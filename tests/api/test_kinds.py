@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import requests
 
 from orbitalreg import errors
 from orbitalreg.client import Client
-from orbitalreg.model import Address
+from orbitalreg.model import Address, Severity
 
+from .. import scanner_plugin
 from ..conftest import ServerProcess
-from ..reported import HIGH, SAME, put, put_listed, report
+from ..reported import HIGH, SAME, finding, put, put_listed, report
 from .conftest import ROOT
 
 PACKAGES = f"{ROOT}/projects/acme/repositories/{{}}/packages"
@@ -290,29 +292,66 @@ def test_who_fetched_what_an_upstream_took_back_is_still_told(inside: Callable[.
     assert row["recalled_at"] is not None
 
 
+PROBES = """
+[plugins.probe]
+judges = "fine"
+"""
+
+
 @pytest.mark.parametrize("repository", KINDS)
 def test_findings_are_of_cached_files_and_of_what_scanners_know_by_name(
-    repository: str, inside: Callable[..., Any], outside: Outside
+    repository: str, inside: Callable[..., Any], outside: Outside, install: Any
 ) -> None:
-    api = inside()
+    install("probe", scanner_plugin.TWO)
+    api = inside(PROBES)
     registry = api.site.registry
     outside.put("ball@1.toy", "ball@2.toy", "ball@3.toy")
     assert api.site.get(f"/toy/acme/{repository}/get/ball/ball@1.toy").status_code == 200
-    put(registry, f"acme/{repository}", "ball@1.toy", HIGH)
-    put_listed(registry, "toy", "ball", "1", SAME, report("grype"))
-    put_listed(registry, "toy", "ball", "2", report("osv"))
+    put(registry, f"acme/{repository}", "ball@1.toy", replace(HIGH, scanner="probe"))
+    put_listed(registry, "toy", "ball", "1", replace(SAME, scanner="second"), report("probe"))
+    put_listed(registry, "toy", "ball", "2", report("second"))
     for other in KINDS:
         one, two, three = api.get(PACKAGES.format(other) + "/ball/findings")["items"]
-        assert one["findings"][0]["by"] == {"grype": "high", "osv": "unknown"}  # its own report counts before the other
+        assert one["findings"][0]["by"] == {
+            "probe": "high",
+            "second": "unknown",
+        }  # its own counts before the other
         assert (two["scanned_count"], two["findings"], three["scanned_count"]) == (1, [], 0)
         assert three["not_scanned"] == [{"filename": "ball@3.toy", "reports": []}]
         [said] = api.get(PACKAGES.format(other) + "/ball/versions/2/files/ball@2.toy")["reports"]
-        assert (said["scanner"], said["by_name"]) == ("osv", True)
+        assert (said["scanner"], said["by_name"]) == ("second", True)
         told = api.get(PACKAGES.format(other) + "/ball/versions/1/files/ball@1.toy/reports")["reports"]
-        assert [(one["scanner"], one["by_name"]) for one in told] == [("grype", False), ("osv", True)]
+        assert [(one["scanner"], one["by_name"]) for one in told] == [("probe", False), ("second", True)]
     outside.stop()
     findings = PACKAGES.format(repository).removesuffix("/packages") + "/findings"
     assert api.names(findings, "version", limit=1) == ["1", "2", "3"]  # it asks nobody
+
+
+@pytest.mark.parametrize("policies", ["", '[[policies]]\nname = "gate"\nprojects = ["acme"]\nseverity = "low"'])
+@pytest.mark.parametrize("repository", ["toys", *KINDS])
+def test_what_a_former_scanner_said_by_name_does_not_count(
+    repository: str, policies: str, inside: Callable[..., Any], outside: Outside, install: Any
+) -> None:
+    """Neither in findings nor for policies; nor what one says by name no more. Its reports on files do."""
+    install("probe", scanner_plugin.TWO)
+    api = inside(f"[plugins.probe]\n{policies}")
+    outside.put("ball@1.toy", "ball@2.toy")
+    if repository == "toys":
+        api.site.put("ball@1.toy", b"ours")
+        api.site.put("ball@2.toy", b"ours")
+    ball = PACKAGES.format(repository) + "/ball"
+    assert api.get(ball)["versions"] == ["1", "2"]
+    put_listed(api.site.registry, "toy", "ball", "1", SAME, report("probe", finding("CVE-9", severity=Severity.HIGH)))
+    for one in api.get(f"{ball}/findings")["items"]:
+        [missing] = one["not_scanned"]
+        assert (one["scanned_count"], one["findings"], missing["reports"]) == (0, [], [])
+    sarif = api.get(f"{ball}/findings", format="sarif")
+    assert sarif["runs"][0]["results"] == []
+    assert api.get(f"{ball}/versions/1/files/ball@1.toy")["reports"] == []
+    assert api.get(f"{ball}/versions/1/files/ball@1.toy/reports")["reports"] == []
+    assert api.get(ball)["versions"] == ["1", "2"]
+    put(api.site.registry, f"acme/{repository}", "ball@1.toy", SAME)
+    assert api.get(f"{ball}/versions/1/findings")["findings"][0]["by"] == {"osv": "unknown"}
 
 
 def test_findings_of_a_virtual_are_of_what_it_shows(inside: Callable[..., Any], outside: Outside) -> None:

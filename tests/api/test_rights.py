@@ -71,8 +71,11 @@ MATRIX: list[tuple[str, str, Any, set[str], set[str]]] = [
     ("DELETE", f"{ROOT}/projects/acme/tokens/{{spare}}", None, {"admin"}, SEES_PROJECT),
     ("GET", TOYS, None, SEES_TOYS, SEES_TOYS),
     ("GET", f"{TOYS}/packages", None, SEES_TOYS, SEES_TOYS),
+    ("GET", f"{TOYS}/affected?vulnerability=CVE-1", None, SEES_TOYS, SEES_TOYS),
+    ("GET", f"{TOYS}/affected/downloads?vulnerability=CVE-1", None, KEEPS | {"kite"}, SEES_TOYS),
     ("GET", f"{TOYS}/findings", None, SEES_TOYS, SEES_TOYS),
     ("GET", BALL, None, SEES, SEES),
+    ("GET", f"{BALL}/dependents", None, SEES, SEES),
     ("GET", f"{BALL}/downloads", None, SEES, SEES),
     ("GET", f"{BALL}/downloads/tokens", None, KEEPS, SEES),
     ("POST", f"{BALL}/exceptions", ALLOWED, KEEPS, SEES),
@@ -89,6 +92,7 @@ MATRIX: list[tuple[str, str, Any, set[str], set[str]]] = [
     ("GET", f"{BALL}/versions/1/files/ball@1.toy/reports", None, SEES, SEES),
     ("GET", f"{BALL}/versions/1/files/ball@1.toy/reports/grype/raw", None, SEES, SEES),
     ("GET", f"{BALL}/versions/1/files/ball@1.toy/sbom", None, SEES, SEES),
+    ("GET", f"{BALL}/versions/1/graph", None, SEES, SEES),
     ("GET", f"{BALL}/versions/1/findings", None, SEES, SEES),
     ("PUT", f"{BALL}/status", {"status": "deprecated"}, KEEPS, SEES),
     ("POST", f"{BALL}/versions/1/yank", {}, KEEPS, SEES),
@@ -120,6 +124,8 @@ def test_everybody_may_do_what_their_grants_say(
             site.registry.catalog.read().execute("DELETE FROM deleted_file")
             assert site.put(filename).status_code == 200
         put(site.registry, "acme/toys", "ball@1.toy", CLEAN, raw=b"{}", documents={"cyclonedx": b"{}"})
+        site.registry.graph.updater.reconcile()
+        assert site.registry.graph.updater.update()
         spare = site.token("acme/toys:read", name="spare")[6:14]
         answer = api(method, path.format(spare=spare), body, tokens_of(site)[who])
         seen[who] = answer.status_code // 100 * 100 if answer.status_code < 300 else answer.status_code

@@ -18,7 +18,7 @@ TYPE = "application/vnd.pypi.simple.v1+json"
 
 class Outside:
     """Has `flask` 3.0 and `jinja2` 2.10, a year old, 3.1 and 2.10.1 of yesterday, and a `my-pkg` 99.0 of a stranger's,
-    a year old too.
+    a year old too. `shop` asks for `web-kit`, whose first version asks for the old `jinja2`.
     """
 
     def __init__(self) -> None:
@@ -32,6 +32,14 @@ class Outside:
             ("my-pkg", "99.0", 365),
         ):
             self._add(package, *make_wheel(package, version), time.time() - age * DAY)
+        for package, version, asks in (
+            ("shop", "1.0", "web-kit<2"),
+            ("shop", "1.1", "web-kit"),
+            ("web-kit", "1.0", "jinja2<2.10.1"),
+            ("web-kit", "2.0", "jinja2>=2.10.1"),
+        ):
+            built = make_wheel(package, version, metadata_extra=f"Requires-Dist: {asks}")
+            self._add(package, *built, time.time() - DAY)
         self._files["/osv/all.zip"] = vulnerabilities()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._pages, self._files))
 

@@ -52,6 +52,7 @@ WITH_OUTSIDE = {
     "docs/how-to/guard-and-cooldown.md",
     OSV,
     "docs/how-to/block-by-policy.md",
+    "docs/how-to/audit-an-installation.md",
 }
 """Pages that start a registry of their own before an index of `outside.py`; there is a `my-pkg` 1.0 in `dist/`."""
 

@@ -21,8 +21,9 @@ SECTIONS = {part.splitlines()[0].strip("`"): part for part in re.split(r"^## ", 
 HOOKS = {name: hook for name, hook in vars(hookspecs).items() if hasattr(hook, f"{hookspecs.GROUP}_spec")}
 
 PARTS = {FormatAdapter: {Upstreams: "upstreams"}}
-ASKING = ["environments", "environment", "stated_requirements", "requirements", "offers", "candidates"]
-OPTIONAL = {FormatAdapter: ["license", "read_lock", *ASKING]}
+ASKING = ["environments", "environment", "stated_requirements", "requirements", "offers"]
+CHOOSING = ["candidates", "common_candidates"]
+OPTIONAL = {FormatAdapter: ["license", "read_lock", *ASKING, *CHOOSING]}
 """What a plugin may leave out, without parts of its own."""
 
 

@@ -328,6 +328,8 @@ class Site:
         return bodies.get(f"{row.method} {target}")
 
     def query(self, row: Row, kind: str) -> dict[str, str]:
+        if row.route.partition("/{repository}")[2].startswith("/affected"):
+            return {"vulnerability": "CVE-2019-10906"}
         if row.route.startswith("/.well-known/"):
             return {"discover": "/pypi/acme/internal/legacy/"}
         if row.id != "DELETE /api/v1/projects/{project}/grants":
@@ -349,6 +351,14 @@ class Site:
     def report(self, address: str) -> None:
         """A scanner has looked at the file."""
         put(self.registry, address, FILENAME, report("grype"), raw=b"{}", documents={"cyclonedx": b"{}"})
+
+    def follow(self) -> None:
+        """What the file asks for is known in every repository, of the remote one since it is held there too."""
+        headers = {"Authorization": f"Bearer {self.publisher}"}
+        path = f"/pypi/acme/pypi-remote/files/{PACKAGE}/{FILENAME}"
+        assert self.client.simulate_get(path, headers=headers, remote_addr="127.0.0.1").status_code == 200
+        self.registry.graph.updater.reconcile()
+        assert self.registry.graph.updater.update()
 
     def publish(self, address: str, package: str) -> None:
         filename, wheel = (FILENAME, WHEEL) if package == PACKAGE else make_wheel(package, VERSION)
@@ -394,6 +404,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         for kind in KINDS:
             made.restock(kind)
         made.report("acme/pypi-remote")
+        made.follow()
         yield made
         registry.close()
         registry.catalog.close()

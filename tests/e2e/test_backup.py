@@ -46,7 +46,7 @@ class Uploads:
             if number % 3 == 0:
                 filename, data = make_wheel("goes", f"1.{number}", files={"data": b"%d" % number * 9000})
                 if self.registry.upload(filename, data).status == 200:
-                    self.registry.cli("delete", f"acme/internal/goes==1.{number}")
+                    self.registry.cli("delete", f"acme/internal/goes==1.{number}", "--yes")
                     self.fleeting += 1
 
 

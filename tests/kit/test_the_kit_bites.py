@@ -26,6 +26,7 @@ sys.path.insert(0, str(FAULTY))
 import faulty_callers  # noqa: E402
 import faulty_commands  # noqa: E402
 import faulty_formats  # noqa: E402
+import faulty_requirements  # noqa: E402
 import faulty_scanners  # noqa: E402
 import faulty_stores  # noqa: E402
 
@@ -61,7 +62,14 @@ def _read(file: Path) -> Results:
 
 ALL = {
     f"{module.__name__}_{faulty.__name__}": (expected, module.CONTROL)
-    for module in (faulty_stores, faulty_formats, faulty_callers, faulty_commands, faulty_scanners)
+    for module in (
+        faulty_stores,
+        faulty_formats,
+        faulty_requirements,
+        faulty_callers,
+        faulty_commands,
+        faulty_scanners,
+    )
     for faulty, expected in module.FAULTS.items()
 }
 

@@ -24,7 +24,7 @@ def test_reloads_under_work_leave_nothing(tmp_path: Path) -> None:
             f"threads {[sample.threads for sample in after]}, memory {[sample.rss // MIB for sample in after]} MiB"
         )
         first, last = after[1], after[-1]
-        assert last.threads <= first.threads
+        assert last.threads <= first.threads + 2, "a timer's may be there; one of each reload would be seven"
         assert last.descriptors <= first.descriptors + 16
         assert server.stop() == 0
         assert server.faults() == []

@@ -753,7 +753,7 @@ def test_more_readers_than_places_are_turned_away_after_a_moment(tmp_path: Path)
     began = time.monotonic()
     with pytest.raises(Busy, match="too many files"):
         site.fetches.open(order)
-    assert 0.15 < time.monotonic() - began < 2
+    assert 0.15 < time.monotonic() - began < 10
     held.pop().close()
     held.append(site.fetches.open(order))
     gate.set()

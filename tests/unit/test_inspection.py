@@ -105,12 +105,12 @@ def test_a_hang_is_killed_in_time(inspect: Any) -> None:
 
 
 def test_a_kept_child_that_hangs_is_killed_and_not_asked_again(inspect: Any) -> None:
-    hasty = Inspector(seconds=0.5)
+    hasty = Inspector(seconds=1.5)
     inspect(hasty, ToyFormat(), "fine")
     start = time.monotonic()
     with pytest.raises(UploadRefused, match="more time or memory"):
         inspect(hasty, ToyFormat(), "hang")
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 2.9  # asked twice it would be 3
     hasty.close()
 
 

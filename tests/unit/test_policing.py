@@ -1,6 +1,6 @@
 """Policies in governed sources: what pages show, what is refused, whose policies count, and when it is judged anew."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,8 +11,9 @@ from fake_sources import TOY, FakeKnown, FakeSource, guard, local, remote, virtu
 from orbitalreg.catalog import Catalog, reports
 from orbitalreg.config import RepositorySettings
 from orbitalreg.errors import NotFound, UpstreamFailed, Withheld
+from orbitalreg.findings import Exposure, Hop, vulnerabilities
 from orbitalreg.model import Database, File, Finding, Listing, Report, ReportStatus, Severity, Status, StatusName
-from orbitalreg.policy import Action, Judgement, Policy, PolicyException, Show
+from orbitalreg.policy import Action, Judgement, Policy, PolicyException, Scope, Show
 from orbitalreg.scanning.known import KnownReports
 from orbitalreg.sources.explaining import explain
 from orbitalreg.sources.governed import ASKED_AGAIN, Governance, GovernedSource
@@ -27,11 +28,33 @@ HOLE = Finding("CVE-1", "ball", "1.0", Severity.HIGH, fixed_in="1.1")
 TOLD = "blocked by policy gate: CVE-1 (high) in ball 1.0, fixed in 1.1"
 
 
+class FakeExposed:
+    """What versions are exposed to, by repository id and package; it counts what is asked."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, str], dict[str, tuple[Exposure, ...]]] = {}
+        self.asked: list[str] = []
+        self._number = 0
+
+    def put(self, source: RawSource, package: str, version: str, *exposures: Exposure) -> None:
+        self._number += 1
+        self.found.setdefault((source.repository.id, package), {})[version] = exposures
+
+    def revision(self, repository_id: str, package: str) -> str:
+        self.asked.append("revision")
+        return str(self._number)
+
+    def of(self, repository_id: str, package: str) -> Mapping[str, tuple[Exposure, ...]]:
+        self.asked.append("of")
+        return self.found.get((repository_id, package), {})
+
+
 class World:
     def __init__(self, data: Path) -> None:
         self.catalog = Catalog(data)
         self.instant = NOON
         self.known: Any = FakeKnown()
+        self.exposed = FakeExposed()
         self.policies: dict[str, list[Attached]] = {}
         self.rules: dict[str, Rules] = {}
 
@@ -45,7 +68,13 @@ class World:
 
     def governed(self, raw: RawSource) -> GovernedSource:
         governance = Governance(
-            self.catalog, self.rules, self.policies, self.known, frozenset(["eye"]), lambda: self.instant
+            self.catalog,
+            self.rules,
+            self.policies,
+            self.known,
+            frozenset(["eye"]),
+            lambda: self.instant,
+            exposed=self.exposed,
         )
         return GovernedSource(raw, TOY, governance)
 
@@ -407,7 +436,7 @@ def test_without_judges_nobody_is_asked_and_what_was_listed_does_not_count(world
     judge = Judge(world.catalog)
     judge.ensure("toy", "ball", ["1.0"])
     for known in (KnownReports(world.catalog), KnownReports(world.catalog, judge, [])):
-        assert (known.of("toy", raw.listing("ball")), known.judges) == ({}, False)
+        assert (known.of("toy", raw.listing("ball")), known.judges) == ({}, frozenset())
     assert len(judge.asked) == 1
 
 
@@ -428,3 +457,68 @@ def test_a_package_that_is_not_there_is_not_found(world: World) -> None:
     with pytest.raises(NotFound):
         world.governed(raw).listing("ball")
     assert world.known.of("toy", Listing("ball", (), "1")) == {}
+
+
+WIDE = replace(GATE, scope=Scope.TRANSITIVE)
+[STRING_HOLE] = vulnerabilities([Report("eye", ReportStatus.OK, (replace(HOLE, package="string"),))])
+THROUGH = Exposure(STRING_HOLE, (Hop("net", "net", "2.0"), Hop("string<2", "string", "1.0")))
+
+
+def test_a_transitive_policy_counts_what_versions_are_exposed_to(world: World) -> None:
+    raw = balls(local())
+    world.attach(raw, WIDE)
+    source = world.governed(raw)
+    assert filenames(source) == ["ball@1.0.toy", "ball@1.1.toy"]
+    world.exposed.put(raw, "ball", "1.0", THROUGH)
+    assert filenames(source) == ["ball@1.1.toy"]
+    told = "blocked by policy gate: CVE-1 (high) in string 1.0, which comes through net 2.0, fixed in 1.1"
+    assert refusal(source) == told
+    [version] = [one for one in explain(source, "ball").versions if one.version == "1.0"]
+    assert [one.reason for one in version.verdicts] == [told.removeprefix("blocked by policy gate: ")]
+    world.exposed.put(raw, "ball", "1.0")
+    assert filenames(source) == ["ball@1.0.toy", "ball@1.1.toy"]
+
+
+def test_exposures_are_those_of_the_repository_that_is_asked(world: World) -> None:
+    """A member's policy is about what an installer gets there: by the view through which it asks."""
+    member = balls(local())
+    raw = virtual(member)
+    world.attach(member, WIDE)
+    world.exposed.put(raw, "ball", "1.0", THROUGH)
+    assert filenames(world.governed(raw)) == ["ball@1.1.toy"]
+    assert filenames(world.governed(member)) == ["ball@1.0.toy", "ball@1.1.toy"]
+
+
+def test_versions_are_matched_however_they_are_spelt(world: World) -> None:
+    raw = balls(local())
+    world.attach(raw, WIDE)
+    world.exposed.put(raw, "ball", "01.00", THROUGH)
+    assert filenames(world.governed(raw)) == ["ball@1.1.toy"]
+
+
+def test_without_a_transitive_policy_nobody_is_asked_and_with_one_only_the_revision_while_it_is_the_same(
+    world: World,
+) -> None:
+    raw, wide = balls(local()), balls(remote())
+    world.attach(raw, GATE)
+    source = world.governed(raw)
+    source.listing("ball")
+    source.file("ball", "ball@1.0.toy")
+    assert world.exposed.asked == []
+    world.attach(wide, WIDE)
+    source = world.governed(wide)
+    source.listing("ball")
+    assert world.exposed.asked == ["revision", "of"]
+    source.listing("ball")
+    assert world.exposed.asked == ["revision", "of", "revision"]
+    world.governed(wide).without_policies().listing("ball")
+    assert world.exposed.asked == ["revision", "of", "revision"], "what is chosen depends on no policy"
+
+
+def test_what_has_no_license_yet_is_judged_by_its_exposures_too(world: World) -> None:
+    raw = balls(remote())
+    world.attach(raw, replace(WIDE, licenses_denied=("AGPL-3.0-only",)))
+    world.exposed.put(raw, "ball", "1.0", THROUGH)
+    source = world.governed(raw)
+    [file] = [file for file in source.raw.listing("ball").files if file.version == "1.0"]
+    assert source.verdict(file).is_blocked

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orbitalreg.errors import InvalidName
-from orbitalreg.findings import vulnerabilities
+from orbitalreg.findings import Exposure, Hop, vulnerabilities
 from orbitalreg.licenses import canonical, denied_by
 from orbitalreg.model import Finding, Report, ReportStatus, Severity
 from orbitalreg.policy import (
@@ -153,10 +153,65 @@ def test_an_exception_for_a_package_opens_its_files_alone() -> None:
     assert judged(excepting, report(bundled), package="other").is_blocked
 
 
-def test_what_dependencies_bring_counts_in_the_transitive_scope() -> None:
-    exposures = vulnerabilities([report(replace(JINJA, package="markupsafe"))])
-    assert judged(GATE, exposures=exposures) == CLEAN
-    assert judged(replace(GATE, scope=Scope.TRANSITIVE), exposures=exposures).is_blocked
+def exposure(*through: str, found: Finding = JINJA) -> Exposure:
+    """To what is in the last, by way of these: `mid-lib 1.0`."""
+    [one] = vulnerabilities([report(found)])
+    path = [*(pin.split() for pin in through), (found.package, found.version)]
+    return Exposure(one, tuple(Hop(f"{package}=={version}", package, version) for package, version in path))
+
+
+WIDE = replace(GATE, scope=Scope.TRANSITIVE)
+FOUND = "blocked by policy release-gate: CVE-2019-10906 (high) in jinja2 2.10"
+
+
+@pytest.mark.parametrize(
+    ("through", "told"),
+    [
+        ((), ", which it requires, fixed in 2.10.1"),
+        (("mid-lib 1.0",), ", which comes through mid-lib 1.0, fixed in 2.10.1"),
+        (("a 1", "b 2"), ", which comes through a 1 and b 2, fixed in 2.10.1"),
+        (("a 1", "b 2", "c 3", "d 4"), ", which comes through a 1, b 2, c 3 and d 4, fixed in 2.10.1"),
+        (("a 1", "b 2", "c 3", "d 4", "e 5"), ", which comes through a 1, b 2, c 3 and 2 more, fixed in 2.10.1"),
+    ],
+)
+def test_what_dependencies_bring_counts_in_the_transitive_scope_and_is_told_with_its_way(
+    through: tuple[str, ...], told: str
+) -> None:
+    exposures = [exposure(*through)]
+    assert judged(GATE, package="top-app", exposures=exposures) == CLEAN
+    said = judged(WIDE, package="top-app", exposures=exposures)
+    assert said.is_blocked and said.text == FOUND + told
+    assert said.breaches[0].path == exposures[0].path
+
+
+def test_what_a_dependency_bundles_is_told_as_such() -> None:
+    [one] = vulnerabilities([report(replace(JINJA, is_bundled=True))])
+    bundled = Exposure(one, (Hop("wrap", "wrap", "3"),))
+    told = ", which is bundled in wrap 3, which it requires, fixed in 2.10.1"
+    assert judged(WIDE, package="top-app", exposures=[bundled]).text == FOUND + told
+
+
+def test_grace_and_exceptions_hold_for_what_dependencies_bring() -> None:
+    exposures = [exposure("mid-lib 1.0")]
+    young = judged(replace(WIDE, grace=86400), package="top-app", exposures=exposures)
+    assert (young.breaches, young.changes_at) == ((), NOON + DAY)
+    for package in (None, "top-app", "jinja2"):
+        excepting = replace(WIDE, exceptions=(PolicyException("PYSEC-2019-217", "why", NOON + DAY, package),))
+        said = judged(excepting, package="top-app", exposures=exposures)
+        assert ([one.text for one in said.excepted], said.changes_at) == (
+            ["CVE-2019-10906 (high) in jinja2 2.10, which comes through mid-lib 1.0, fixed in 2.10.1"],
+            NOON + DAY,
+        )
+    between = replace(WIDE, exceptions=(PolicyException("PYSEC-2019-217", "why", NOON + DAY, "mid-lib"),))
+    assert judged(between, package="top-app", exposures=exposures).is_blocked
+
+
+def test_what_is_malicious_is_so_through_dependencies_too() -> None:
+    bad = exposure(found=Finding("MAL-1", "jinja3", "1", Severity.MALICIOUS, published_at=NOON))
+    only = Policy("no-malware", scope=Scope.TRANSITIVE, grace=86400)
+    [breach] = judged(only, package="top-app", exposures=[bad]).breaches
+    assert breach.rule is Rule.MALICIOUS
+    assert judged(replace(only, malicious=False), package="top-app", exposures=[bad]) == CLEAN
 
 
 def test_a_license_is_denied_where_it_cannot_be_avoided() -> None:
@@ -222,7 +277,16 @@ EVIDENCE = st.builds(
     REPORTS,
     st.sets(st.sampled_from(["osv", "trivy"])),
     LICENSES,
-    st.lists(FINDINGS, max_size=2).map(lambda found: vulnerabilities([report(*found)])),
+    st.lists(
+        st.builds(
+            Exposure,
+            FINDINGS.map(lambda found: vulnerabilities([report(found)])[0]),
+            st.lists(st.builds(Hop, st.just("any"), st.sampled_from(["net", "kite"]), st.just("1")), min_size=1).map(
+                tuple
+            ),
+        ),
+        max_size=2,
+    ),
 )
 EXCEPTIONS = st.builds(PolicyException, IDS, st.just("why"), TIMES, st.none() | st.sampled_from(["ball", "net"]))
 POLICIES = st.builds(
@@ -265,7 +329,8 @@ def test_an_exception_opens_its_id_alone(
         gone.pop((one.policy, one.text))
     for one in gone.values():
         assert one.vulnerability is not None and exception.id in one.vulnerability.ids
-        assert instant < exception.until and exception.package in (None, "ball")
+        ends = {breach.path[-1].package for breach in before.breaches if breach.text == one.text and breach.path}
+        assert instant < exception.until and exception.package in {None, "ball", *ends}
 
 
 @given(EVIDENCE, SEVERAL, TIMES)

@@ -103,6 +103,18 @@ def test_json(run: Callable[..., Result]) -> None:
     ]
 
 
+def test_what_comes_with_dependencies_in_the_transitive_scope(
+    run: Callable[..., Result], stocked: Any, tmp_path: Path
+) -> None:
+    assert stocked.put("rope@1.toy", b"needs: ball<2").status_code == 200
+    stocked.registry.graph.updater.reconcile()
+    assert stocked.registry.graph.updater.update()
+    assert run("rope@1").exit_code == 0
+    (tmp_path / "rules.toml").write_text(RULES.replace('name = "gate"', 'name = "gate"\nscope = "transitive"'))
+    result = run("rope@1")
+    assert (result.exit_code, "CVE-1 (high) in ball 1, which it requires, fixed in 3" in result.stdout) == (1, True)
+
+
 def test_only_files_with_the_digests_of_the_lock_count(run: Callable[..., Result]) -> None:
     def pin(body: bytes) -> Any:
         return run(f"ball@1 {hashlib.sha256(body).hexdigest()}")

@@ -344,9 +344,8 @@ def test_while_one_asks_the_others_see_the_old_page(make_bench: MakeBench) -> No
     asking.start()
     while bench.asked() < 2:
         time.sleep(0.01)
-    began = time.monotonic()
     assert bench.names() == ["ball@1.toy"]
-    assert time.monotonic() - began < 1
+    assert asking.is_alive()
     asking.join()
     assert bench.names() == ["ball@2.toy"]
     assert bench.asked() == 2

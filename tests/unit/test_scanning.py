@@ -26,7 +26,7 @@ def probed(install: Callable[..., None], make_site: Callable[..., Any], tmp_path
     install("probe", SOURCE)
 
     def make(*options: str, seconds: str = "20s", **more: Any) -> Any:
-        tag = f'tag = "{tmp_path.name}"'
+        tag = f'tag = "{tmp_path}"'
         return make_site(LIMITS.format(time=seconds) + "\n".join(["[plugins.probe]", tag, *options]) + "\n", **more)
 
     return make
@@ -193,7 +193,7 @@ def test_what_fails_is_tried_again_and_becomes_an_error_in_the_end(
     assert reason in str(found.reason)
     assert found.database is not None and found.database.digest == "one"
     assert waiting(site) == []
-    assert none_running(f"# {tmp_path.name}")
+    assert none_running(f"# {tmp_path}")
     assert "hunter2" not in str(found.reason)
 
 
@@ -207,14 +207,14 @@ def test_others_go_on_beside_one_that_hangs_and_all_that_it_started_is_killed(
     for file_id in hanging:
         assert report(site, file_id).reason == "it took more than 2 seconds"
     assert report(site, good).status is ReportStatus.OK
-    assert none_running(f"# {tmp_path.name}")
+    assert none_running(f"# {tmp_path}")
 
 
 def test_what_a_child_leaves_behind_as_a_daemon_is_killed_too(probed: Any, tmp_path: Path) -> None:
     site = probed()
     put(site, "daemon")
     work(site)
-    assert none_running(f"# {tmp_path.name}")
+    assert none_running(f"# {tmp_path}")
 
 
 def test_a_hanging_scanner_holds_neither_another_nor_other_jobs(

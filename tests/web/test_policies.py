@@ -193,3 +193,28 @@ def test_a_registry_without_policies_asks_nothing_of_reports(make_site: Callable
     source = site.registry.source(site.repository())
     assert source is site.registry.sources.raw[site.repository().address]
     assert site.get(GET).headers["Cache-Control"].endswith("immutable")
+
+
+def test_what_comes_with_dependencies_in_the_transitive_scope(guarded: Callable[..., Any]) -> None:
+    """From the upload to the page: what is found in one package blocks those that need it, until a version mends it."""
+    site = guarded('scope = "transitive"')
+    for filename, body in {"net@1.toy": b"needs: ball<2", "kite@1.toy": b"needs: net"}.items():
+        assert site.put(filename, body).status_code == 200
+    kept_in_step(site)
+    found(site.registry.catalog, "ball@1.toy", HOLE)
+    kept_in_step(site)
+    told = "blocked by policy gate: CVE-2019-10906 (high) in ball 1, which comes through net 1, fixed in 2"
+    assert site.get(f"{TOYS}/get/kite/kite@1.toy").status == f"403 {told}"
+    assert (site.get(f"{TOYS}/of/kite/").json, set(site.page())) == ({}, {"ball@2.toy"})
+    answer = site.get("/api/v1/projects/acme/repositories/toys/packages/kite/explanation")
+    assert [one["reason"] for one in answer.json["versions"][0]["verdicts"]] == [told.partition(": ")[2]]
+    assert site.put("net@1.1.toy", b"needs: ball>=2").status_code == 200
+    kept_in_step(site)
+    assert site.get(f"{TOYS}/get/kite/kite@1.toy").status_code == 200
+    assert site.get(f"{TOYS}/get/net/net@1.toy").status_code == 403
+
+
+def kept_in_step(site: Any) -> None:
+    """As a worker does it, here and now."""
+    site.registry.graph.updater.reconcile()
+    assert site.registry.graph.updater.update()

@@ -219,7 +219,7 @@ def test_it_is_asked_again_after_its_time_though_nobody_wakes_it(server: Server,
     application.seconds = 0.2
     began = time.monotonic()
     assert get(server, "/aside") == (200, b"/aside")
-    assert 0.2 <= time.monotonic() - began < 2
+    assert 0.2 <= time.monotonic() - began < 10
     application.wake()  # too late, and without effect
     assert get(server, "/aside") == (200, b"/aside")
     assert application.called.count("/aside") == 3

@@ -2,6 +2,7 @@
 
 from orbitalreg.assembly import Registry
 from orbitalreg.web.api.audit import Audit
+from orbitalreg.web.api.dependencies import AffectedDownloads, PackageDependents, RepositoryAffected, VersionGraphItem
 from orbitalreg.web.api.document import PATH, Document
 from orbitalreg.web.api.downloads import DownloadsByToken, PackageDownloads
 from orbitalreg.web.api.exporting import Exporter
@@ -43,10 +44,13 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
         (f"{_PROJECT}/tokens/{{token}}", ProjectTokenItem(registry)),
         (f"{_PROJECT}/repositories", Repositories(registry)),
         (_REPOSITORY, RepositoryItem(registry)),
+        (f"{_REPOSITORY}/affected", RepositoryAffected(registry)),
+        (f"{_REPOSITORY}/affected/downloads", AffectedDownloads(registry)),
         (f"{_REPOSITORY}/findings", RepositoryFindings(registry, exporter)),
         (f"{_REPOSITORY}/packages", Packages(registry)),
         (_PACKAGE, PackageItem(registry)),
         (f"{_PACKAGE}/status", PackageStatus(registry)),
+        (f"{_PACKAGE}/dependents", PackageDependents(registry)),
         (f"{_PACKAGE}/downloads", PackageDownloads(registry)),
         (f"{_PACKAGE}/downloads/tokens", DownloadsByToken(registry)),
         (f"{_PACKAGE}/exceptions", PackageExceptions(registry)),
@@ -59,6 +63,7 @@ def routes(registry: Registry) -> list[tuple[str, ApiResource]]:
         (f"{_VERSION}/yank", VersionYank(registry)),
         (f"{_VERSION}/downloads", PackageDownloads(registry)),
         (f"{_VERSION}/files", Files(registry)),
+        (f"{_VERSION}/graph", VersionGraphItem(registry)),
         (f"{_VERSION}/findings", VersionFindingsItem(registry, exporter)),
         (_FILE, FileItem(registry)),
         (f"{_FILE}/downloads", PackageDownloads(registry)),

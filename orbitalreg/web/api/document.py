@@ -29,7 +29,18 @@ FIELDS = {
     "token": "A token's id, never its text.",
     "scanner": "A scanner's name.",
 }
-_FACETS = ("yank", "rotate", "status", "downloads/tokens", "exceptions", "explanation", "reservation")
+_FACETS = (
+    "yank",
+    "rotate",
+    "status",
+    "downloads/tokens",
+    "exceptions",
+    "explanation",
+    "reservation",
+    "graph",
+    "dependents",
+    "affected/downloads",
+)
 """What is no thing of its own but something about the one before it."""
 
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}

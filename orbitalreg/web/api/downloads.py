@@ -3,7 +3,6 @@
 import falcon
 from pydantic import Field
 
-from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.inventory import FIRST
 from orbitalreg.model import Right
 from orbitalreg.summaries import Downloads, Page, TokenDownloads
@@ -56,10 +55,3 @@ class DownloadsByToken(RepositoryResource):
             lambda key, limit: inventory.downloads_by_token(package, version, key, limit),
             lambda found: (found.file_id, found.token or ""),
         )
-
-    def _normal_version(self, req: falcon.Request, version: str | None) -> str | None:
-        try:
-            adapter = self._registry.formats[self._repository(req).format]
-            return None if version is None else adapter.normalize_version(version)
-        except InvalidName as error:
-            raise NotFound(str(error)) from error

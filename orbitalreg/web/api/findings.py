@@ -7,7 +7,7 @@ from pydantic import Field
 
 from orbitalreg.assembly import Registry
 from orbitalreg.exports import EXPORTS
-from orbitalreg.inventory import FIRST
+from orbitalreg.inventory import FIRST, Wanted
 from orbitalreg.model import Right, Severity
 from orbitalreg.summaries import Page, SeverityName, VersionFindings
 from orbitalreg.web.api.exporting import Exporter
@@ -16,6 +16,7 @@ from orbitalreg.web.api.resource import Kept, RepositoryResource, Sent, caller, 
 from orbitalreg.web.auth import may_read
 
 _SEVERITY = "Only findings that are at least so bad; the versions without one are told all the same."
+_EXPOSURES = "Whether what comes with dependencies is told too."
 _FORMAT = (
     "`sarif` (2.1.0) and `vex` (CycloneDX 1.6) are one document of everything at that address, "
     "whatever `limit` and `cursor` say."
@@ -29,9 +30,11 @@ class Chosen(Sent):
     severity: SeverityName = Field(default="unknown", description=_SEVERITY)
     format: Literal["json", "sarif", "vex"] = Field(default="json", description=_FORMAT)
 
+    exposures: bool = Field(default=True, description=_EXPOSURES)
+
     @property
-    def at_least(self) -> Severity:
-        return Severity.parse(self.severity)
+    def wanted(self) -> Wanted:
+        return Wanted(Severity.parse(self.severity), self.exposures)
 
 
 class ChosenPart(Paging, Chosen):
@@ -53,7 +56,7 @@ class FindingsResource(RepositoryResource):
         """All that the caller may read of the repository, or the package, or the version. Raises `NotFound`."""
         repository = self._repository(req)
         versions = self._inventory(req).whole_findings(
-            package, version, query.at_least, lambda name: may_read(caller(req), repository, name)
+            package, version, query.wanted, lambda name: may_read(caller(req), repository, name)
         )
         return self._exporter.document(query.format, repository.address, versions, package, version)
 
@@ -75,7 +78,7 @@ class RepositoryFindings(FindingsResource):
             query,
             FIRST,
             id_key,
-            lambda key, limit: inventory.all_findings(key, limit, query.at_least, may_see),
+            lambda key, limit: inventory.all_findings(key, limit, query.wanted, may_see),
             lambda found: (found.package, found.version),
         )
 
@@ -93,7 +96,7 @@ class PackageFindings(FindingsResource):
             query,
             FIRST,
             id_key,
-            lambda key, limit: inventory.findings(package, key[1] if key[0] else None, limit, query.at_least),
+            lambda key, limit: inventory.findings(package, key[1] if key[0] else None, limit, query.wanted),
             lambda found: (found.package, found.version),
         )
 
@@ -106,4 +109,4 @@ class VersionFindingsItem(FindingsResource):
         """Show what scanners found in a version, and which of its files none has looked at."""
         if query.format != "json":
             return self._document(req, query, package, version)
-        return self._inventory(req).version_findings(package, version, query.at_least)
+        return self._inventory(req).version_findings(package, version, query.wanted)

@@ -19,6 +19,9 @@ K = TypeVar("K")
 NameKey = str
 TimeKey = tuple[Microseconds, str]
 IdKey = tuple[str, str]
+TextsKey = tuple[str, ...]
+
+START: TextsKey = ()
 
 MAX_INSTANT = 1 << 62
 
@@ -58,6 +61,18 @@ def page(
         last = key(batch[-1])
     items = found[: paging.limit]
     return Page(items, _encoded(key(items[-1])) if len(found) > len(items) else None)
+
+
+def part(paging: Paging, found: Sequence[T], key: Callable[[T], TextsKey]) -> Page[T]:
+    """One part of a list that is made anew each time, which is in the order of its keys."""
+    return page(paging, START, texts_key, lambda last, limit: [one for one in found if key(one) > last][:limit], key)
+
+
+def texts_key(value: Any) -> TextsKey:
+    """Raises `ValueError`."""
+    if not isinstance(value, list):
+        raise ValueError("no texts")
+    return tuple(map(name_key, value))
 
 
 def name_key(value: Any) -> NameKey:

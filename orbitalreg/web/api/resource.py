@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from orbitalreg.assembly import Registry
 from orbitalreg.catalog import blobs
-from orbitalreg.errors import InvalidName, Malformed, StorageFailed, TooLarge
+from orbitalreg.errors import InvalidName, Malformed, NotFound, StorageFailed, TooLarge
 from orbitalreg.holding import opened
 from orbitalreg.inventory import Inventory, inventory_of
 from orbitalreg.model import Address, Identity, Repository, Right
@@ -61,6 +61,15 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """A text that an operation answers in place of its JSON: for people, shown under the Content-Security-Policy."""
+
+    body: str
+    media_type: str
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One method on one address: what the gate asks for, the document says, and the handler is called with.
 
@@ -80,7 +89,7 @@ class Operation:
     """What the audit log calls it: every change has one."""
     lines: bool
     media_types: tuple[str, ...]
-    """Of the `Kept` that it answers: in place of JSON, where `answer` is bytes, or as the caller chooses."""
+    """Of the `Kept` or `Drawn` that it answers: in place of JSON, where `answer` is bytes, or as the caller chooses."""
 
     @property
     def summary(self) -> str:
@@ -103,7 +112,7 @@ def operation(
     """Marks the method of a resource that serves `method`; its docstring is what the document says of it.
 
     With `lines` a list is also told as JSON lines, to those who ask for them. With `media_types` the answer is or,
-    where it is not bytes, may be a `Kept` of one of them.
+    where it is not bytes, may be a `Kept` or `Drawn` of one of them.
     """
 
     def mark(handler: H) -> H:
@@ -146,6 +155,8 @@ class ApiResource:
         resp.status = wanted.status
         if isinstance(told, Kept):
             return _send_kept(req, resp, told)
+        if isinstance(told, Drawn):
+            return _send_drawn(resp, told)
         if wanted.lines and _wants_lines(req):
             return _send_lines(req, resp, wanted, told)
         send(resp, wanted.adapter.dump_json(told))
@@ -183,7 +194,15 @@ class RepositoryResource(ApiResource):
         repository = self._repository(req)
         adapter = self._registry.formats[repository.format]
         source = self._registry.sources.governed[repository.address]
-        return inventory_of(self._registry.catalog, source, adapter)
+        return inventory_of(self._registry.catalog, source, adapter, self._registry.graph.views)
+
+    def _normal_version(self, req: falcon.Request, version: str | None) -> str | None:
+        """One that a query names. Raises `NotFound` for what is none."""
+        try:
+            adapter = self._registry.formats[self._repository(req).format]
+            return None if version is None else adapter.normalize_version(version)
+        except InvalidName as error:
+            raise NotFound(str(error)) from error
 
     def _unpacked(self, sha256: str, media_type: str, filename: str) -> Kept:
         """What a blob that the catalog names is when it is unpacked, which gzip packed. Raises `StorageFailed`."""
@@ -238,6 +257,12 @@ def _send_kept(req: falcon.Request, resp: falcon.Response, told: Kept) -> None:
         return told.stream.close()
     resp.data = None
     resp.stream = told.stream
+
+
+def _send_drawn(resp: falcon.Response, told: Drawn) -> None:
+    send(resp, told.body.encode())
+    resp.content_type = told.media_type
+    resp.set_header("Content-Security-Policy", told.policy)
 
 
 def _wants_lines(req: falcon.Request) -> bool:

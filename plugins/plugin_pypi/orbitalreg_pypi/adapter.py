@@ -105,6 +105,12 @@ class PyPIFormat(FormatAdapter):
     def candidates(self, requirement: Requirement, offers: Sequence[File]) -> Sequence[File]:
         return choices.candidates(requirement, offers)
 
+    def common_candidates(self, requirements: Sequence[Requirement], offers: Sequence[File]) -> Sequence[File]:
+        joined = choices.joined(requirements)
+        if joined is None:
+            return super().common_candidates(requirements, offers)
+        return choices.candidates(joined, offers)
+
     def routes(self) -> Sequence[Route]:
         return [
             Route("GET", "/simple/", Right.READ, self.names),

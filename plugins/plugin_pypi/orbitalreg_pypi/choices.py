@@ -1,6 +1,7 @@
 """What an installer takes: of each version the file that it prefers, and of the versions those that a specifier allows.
 
-As pip 26 chooses, which agrees with `packaging`, the specifications and uv but where the docs say so.
+As pip 26 chooses, by PEP 440 and PEP 592. uv 0.13 differs in that it prefers a release to a pre-release that the
+specifier names, and takes what is yanked only where the person who installs has named that version.
 """
 
 from collections.abc import Sequence
@@ -96,6 +97,15 @@ def candidates(requirement: Requirement, offered: Sequence[File]) -> list[File]:
     if all(file.yanked is not None for file in allowed):
         return allowed if _is_pinned(wanted) else []
     return [file for file in allowed if file.yanked is None]
+
+
+def joined(requirements: Sequence[Requirement]) -> Requirement | None:
+    """One that allows what all of these on one package allow together, as pip joins them; None where it is too long."""
+    specifier = ",".join(sorted({one.specifier for one in requirements if one.specifier}))
+    is_elsewhere = any(one.is_elsewhere for one in requirements)
+    if len(specifier) > MAX_SPECIFIER:
+        return None
+    return Requirement(requirements[0].package, specifier, is_elsewhere=is_elsewhere)
 
 
 def _is_pinned(wanted: SpecifierSet) -> bool:

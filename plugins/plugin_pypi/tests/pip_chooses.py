@@ -1,4 +1,5 @@
-"""pip's own choice among files, in process: by its evaluation of links and its resolver's way with candidates.
+"""pip's own choice among files, in process: by its evaluation of links and its resolver's way with candidates; and
+what it takes for the requirements of a version, in the Python that runs.
 
 What is called is not for others to call, so it is that of the one major version that the tests are pinned to.
 """
@@ -9,12 +10,14 @@ from typing import Any
 import pip
 from orbitalreg_pypi.environments import Environment
 from pip._internal.index.package_finder import CandidateEvaluator, LinkEvaluator, LinkType
+from pip._internal.metadata import get_metadata_distribution
 from pip._internal.models.candidate import InstallationCandidate
 from pip._internal.models.link import Link
 from pip._internal.models.target_python import TargetPython
 from pip._internal.req.constructors import install_req_from_line
 from pip._internal.resolution.resolvelib.factory import Factory
 from pip._internal.utils.hashes import Hashes
+from pip._internal.utils.temp_dir import global_tempdir_manager
 from pip._vendor.packaging.specifiers import SpecifierSet
 from pip._vendor.packaging.tags import Tag
 
@@ -68,3 +71,11 @@ def choices(files: Sequence[File], specifier: str, environment: Environment) -> 
     for version, make in found._get_infos():
         best.setdefault(version, make().filename)
     return list(best.values())
+
+
+def needs(document: bytes, extras: Sequence[str]) -> set[str]:
+    """The packages that it would look for: those of the version itself, and those of its extras."""
+    with global_tempdir_manager():
+        found = get_metadata_distribution(document, "a-1-py3-none-any.whl", "a")
+        both = [*found.iter_dependencies(()), *found.iter_dependencies(extras)]
+    return {requirement.name for requirement in both}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from orbitalreg_pypi import choices, environments
+from orbitalreg_pypi.adapter import PyPIFormat
 from packaging.version import Version
 
 from orbitalreg.errors import InvalidName
@@ -192,3 +193,18 @@ def test_pip_takes_the_same(files: list[File], specifier: str) -> None:
     theirs = pip.choices(files, specifier, environments.environment(LINUX))
     assert [one.filename for one in found] == theirs
     assert [Version(one.version) for one in found] == sorted((Version(one.version) for one in found), reverse=True)
+
+
+def test_specifiers_on_one_package_count_together_as_pip_has_it() -> None:
+    adapter = PyPIFormat()
+    files = adapter.offers(Listing("a", tuple(sdists("1.0", "1.5b1", "2.0b1", "3.0")), "r"), LINUX)
+
+    def allowed(*specifiers: str) -> list[str]:
+        return [one.version for one in adapter.common_candidates([Requirement("a", one) for one in specifiers], files)]
+
+    assert allowed("<2", ">=1.0b1") == ["1.5b1", "1.0"]  # one of them names a pre-release: they count for all
+    assert allowed(">=2.0b1", "<3") == ["2.0b1"]
+    assert allowed("<3", ">1.0") == ["2.0b1", "1.5b1"]  # nothing else is allowed by both
+    assert allowed("<3", "") == ["1.0"]
+    endless = [f"!={number}.{'0' * 90}1" for number in range(60)]
+    assert allowed(*endless, "<3") == ["1.0"]

@@ -8,11 +8,13 @@ from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Parsed
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
+from test_environments import HERE, is_known_here
 
 from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.model import File, Requirement
 
 LINUX = environments.DEFAULT
+HEAD = b"Metadata-Version: 2.1\nName: a\nVersion: 1\n"
 WINDOWS = "cpython-3.13-windows-x86_64"
 
 
@@ -77,6 +79,35 @@ def test_an_extra_counts_when_it_is_asked_for_however_it_is_spelt() -> None:
     assert names(texts, extras=("foo-bar", "two", "none-such")) == ["all", "one", "not"]
     assert names(texts, extras=("FOO.bar",)) == ["all", "one", "not"]
     assert names(texts, WINDOWS, ("two", "x")) == ["all", "two", "not"]
+
+
+CLAUSES = [
+    *("extra == 'foo'", "extra == 'Foo_Bar'", "'foo.bar' == extra", "extra != 'foo'", "extra in 'foo bar'"),
+    *(
+        "python_version >= '3.8'",
+        "python_version < '3.10'",
+        "python_full_version != '3.99.0'",
+        "sys_platform == 'linux'",
+    ),
+    *("sys_platform != 'win32'", "'linux' in sys_platform", "platform_python_implementation == 'CPython'"),
+    *("os_name not in 'nt java'", "platform_machine == 'arm64'", "implementation_version >= '3'", "os_name < 'z'"),
+]
+MARKERS = st.recursive(
+    st.sampled_from(CLAUSES),
+    lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from(["and", "or"]), inner),
+    max_leaves=4,
+)
+
+
+@is_known_here
+@settings(deadline=None)
+@given(st.lists(MARKERS, max_size=6), st.sets(st.sampled_from(["foo", "foo-bar", "bar"])))
+def test_pip_reads_the_same(markers: list[str], extras: set[str]) -> None:
+    pip = pytest.importorskip("pip_chooses", reason="only pip 26 is known from inside", exc_type=ImportError)
+    texts = [f"a{number}>=1; {marker}" for number, marker in enumerate(markers)]
+    provided = b"Provides-Extra: foo\nProvides-Extra: foo-bar\nProvides-Extra: bar\n"
+    document = HEAD + provided + "".join(f"Requires-Dist: {text}\n" for text in texts).encode()
+    assert set(names(texts, HERE, tuple(extras))) == pip.needs(document, sorted(extras))
 
 
 @pytest.mark.parametrize(
@@ -192,8 +223,6 @@ def test_long_texts_of_any_shape_are_read_or_told(shape: str) -> None:
 
 
 # Metadata of an upstream's file
-
-HEAD = b"Metadata-Version: 2.1\nName: a\nVersion: 1\n"
 
 
 def stated(body: bytes, kind: str = "metadata") -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 import faulty_callers
 import faulty_commands
 import faulty_formats
+import faulty_requirements
 import faulty_scanners
 import faulty_stores
 import pytest
@@ -76,6 +77,7 @@ def over_caller(caller: type) -> type:
 for module, over in (
     (faulty_stores, over_store),
     (faulty_formats, over_format),
+    (faulty_requirements, over_format),
     (faulty_callers, over_caller),
     (faulty_commands, over_commands),
     (faulty_scanners, over_scanner),

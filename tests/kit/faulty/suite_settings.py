@@ -5,6 +5,7 @@ from typing import Any
 import faulty_callers
 import faulty_commands
 import faulty_formats
+import faulty_requirements
 import faulty_scanners
 import faulty_stores
 import pytest
@@ -15,7 +16,14 @@ settings.load_profile("few")
 
 WANTED = {
     f"Test_{module.__name__}_{faulty.__name__}": [*expected, module.CONTROL]
-    for module in (faulty_stores, faulty_formats, faulty_callers, faulty_commands, faulty_scanners)
+    for module in (
+        faulty_stores,
+        faulty_formats,
+        faulty_requirements,
+        faulty_callers,
+        faulty_commands,
+        faulty_scanners,
+    )
     for faulty, expected in module.FAULTS.items()
 }
 
