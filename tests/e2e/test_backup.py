@@ -72,7 +72,7 @@ def test_a_backup_of_a_server_at_work_is_whole_however_often_one_was_killed(tmp_
             for _ in range(KILLS):
                 process = backup(registry, folder)
                 try:
-                    process.communicate(timeout=chance.uniform(0.3, 1.5))
+                    process.communicate(timeout=chance.uniform(0.5, 4.0))
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.communicate()
