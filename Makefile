@@ -104,7 +104,7 @@ docs: $(BIN)/.developer  ## the documentation as a site, in site/, and against t
 crash: $(BIN)/.developer  ## 200 SIGKILLs during uploads; some minutes
 	ORBITALREG_CRASHES=200 $(PYTEST) tests/e2e/test_crash.py
 
-churn: $(BIN)/.developer  ## a million uploads and deletions beside collectors that are killed: hours
+churn: $(BIN)/.developer  ## a million uploads and deletions beside collectors that are killed: an hour or more
 	ORBITALREG_CHURN=1000000 $(PYTEST) -s tests/e2e/test_churn.py
 
 soak: $(BIN)/.developer  ## an hour of mixed work, and slow clients: nothing grows; samples and pictures into .soak/

@@ -1,5 +1,6 @@
 """Collection of unused bytes: what refers to them, the grace, crashes in between, and uploads of the very same."""
 
+import hashlib
 import json
 import tempfile
 import threading
@@ -16,14 +17,18 @@ from ulid import ULID
 from orbitalreg.blobs import FilesystemBlobStore
 from orbitalreg.catalog import Catalog, blobs, files, repositories
 from orbitalreg.collection import garbage
+from orbitalreg.collection.backup import Backup
 from orbitalreg.collection.garbage import Collected, Collector
 from orbitalreg.collection.keeping import COLLECT
 from orbitalreg.collection.lock import BackupRuns, RemovalLock
+from orbitalreg.collection.restoring import restore
+from orbitalreg.collection.verifying import Repair, Verifier
 from orbitalreg.errors import Busy, StorageFailed
 from orbitalreg.holding import new_key
 from orbitalreg.jobs import BrokenOff, Worker
-from orbitalreg.model import Address, File, Kind
+from orbitalreg.model import Actor, Address, File, Kind
 
+ME = Actor("local:test")
 GRACE = 100
 SECOND = 1_000_000
 
@@ -40,6 +45,10 @@ NOT_HELD = {
 
 def never() -> bool:
     return False
+
+
+def sha(word: str) -> str:
+    return hashlib.sha256(word.encode()).hexdigest()
 
 
 def test_whatever_refers_to_a_blob_is_counted(tmp_path: Path) -> None:
@@ -81,6 +90,8 @@ class Yard:
         self.store = FilesystemBlobStore(folder, {})
         self.lock = RemovalLock(folder)
         self.collector = Collector(self.catalog, self.store, self.lock, GRACE)
+        self.verifier = Verifier(self.catalog, self.store, self.lock, folder, Repair())
+        self.backup = Backup(self.catalog, self.store, self.lock, folder)
         known = {row.address.repository: row.id for row in repositories.all_repositories(self.catalog.read())}
         with self.catalog.write() as db:
             self.repository = known.get("toys") or repositories.insert_repository(
@@ -92,8 +103,8 @@ class Yard:
         return f"{sha256}.{ULID.from_timestamp(self.clock.at / SECOND)}"
 
     def keep(self, digit: str) -> tuple[str, str]:
-        """Durable bytes that no row names yet: their digest (which here is made up), and their key."""
-        sha256 = digit * 64
+        """Durable bytes that no row names yet: their digest and their key."""
+        sha256 = sha(digit)
         key = self.key(sha256)
         staged = self.store.staging / key
         staged.write_text(digit)
@@ -102,7 +113,7 @@ class Yard:
 
     def publish(self, name: str, digit: str) -> None:
         """As `LocalPublisher` does it: bytes first, then rows."""
-        sha256 = digit * 64
+        sha256 = sha(digit)
         key = None if blobs.is_held(self.catalog.read(), sha256) else self.keep(digit)[1]
         used = self.commit(name, sha256, key)
         if key is not None and used != key:
@@ -154,7 +165,7 @@ def test_unused_bytes_go_after_the_grace_and_used_ones_stay(yard: Yard) -> None:
     assert yard.collect() == Collected(waiting=1, waiting_bytes=1)
     assert yard.collect(GRACE - 1) == Collected(waiting=1, waiting_bytes=1)
     assert yard.collect(1) == Collected(dropped=1, dropped_bytes=1)
-    assert yard.rows().keys() == {"b" * 64}
+    assert yard.rows().keys() == {sha("b")}
     assert yard.keys() == set(yard.rows().values())
     assert yard.catalog.read().execute("SELECT count(*) FROM blob_removal").fetchone() == (0,)
 
@@ -191,7 +202,7 @@ def test_looking_tells_the_same_and_changes_nothing(yard: Yard) -> None:
     assert yard.collector.look() == expected
     assert (yard.rows(), yard.keys()) == before
     assert yard.collect() == expected
-    assert yard.rows().keys() == {"b" * 64, "c" * 64} and len(yard.keys()) == 3
+    assert yard.rows().keys() == {sha("b"), sha("c")} and len(yard.keys()) == 3
 
 
 def test_bytes_that_no_row_names_go_after_the_grace_and_no_row_names_them_later(yard: Yard) -> None:
@@ -224,7 +235,7 @@ def test_the_same_bytes_come_back_under_another_key(yard: Yard) -> None:
     yard.delete("one")
     yard.collect()
     yard.collect(GRACE)
-    assert yard.commit("two", "a" * 64, None) is None, "who had seen them is told to keep them"
+    assert yard.commit("two", sha("a"), None) is None, "who had seen them is told to keep them"
     yard.publish("two", "a")
     [second] = yard.keys()
     assert first != second
@@ -250,7 +261,7 @@ def test_what_is_used_again_at_the_last_moment_stays(yard: Yard, monkeypatch: py
     monkeypatch.setattr(yard.catalog, "_write_lock", threading.RLock())
     monkeypatch.setattr(blobs, "drop_unused", dropping)
     assert yard.collect(GRACE).dropped == 0
-    assert yard.rows().keys() == {"a" * 64} and yard.keys() == set(yard.rows().values())
+    assert yard.rows().keys() == {sha("a")} and yard.keys() == set(yard.rows().values())
 
 
 class Killed(BaseException):
@@ -305,7 +316,7 @@ def test_what_cannot_be_removed_is_told_and_tried_again(yard: Yard, monkeypatch:
 
     with monkeypatch.context() as patched:
         patched.setattr(yard.store, "delete", refuse)
-        with pytest.raises(StorageFailed, match=r"the unused blob a{64}\.\w+ cannot be removed: Permission denied"):
+        with pytest.raises(StorageFailed, match=r"the unused blob \w{64}\.\w+ cannot be removed: Permission denied"):
             yard.collect(GRACE)
     yard.collect()
     assert yard.keys() == set()
@@ -322,8 +333,12 @@ def test_nothing_goes_while_a_backup_runs(yard: Yard, monkeypatch: pytest.Monkey
     assert yard.collect().dropped == 1
 
 
+def _die(*_: Any) -> None:
+    raise Killed
+
+
 class Machine(RuleBasedStateMachine):
-    """Uploads, deletions, runs, crashes and time, against a dictionary."""
+    """Uploads, deletions, runs, crashes, backups, restores and time, against a dictionary."""
 
     digits = st.sampled_from("abc")
     names = st.sampled_from(["one", "two", "three", "four"])
@@ -336,9 +351,11 @@ class Machine(RuleBasedStateMachine):
         self.patched.setattr(blobs, "now", self.clock)
         self.patched.setattr(garbage._Pause, "__exit__", lambda *_: None)
         self.folder = tempfile.TemporaryDirectory()
-        self.yard = Yard(Path(self.folder.name), self.clock)
+        self.place = Path(self.folder.name)
+        self.yard = Yard(self.place / "data-0", self.clock)
         self.files: dict[str, str] = {}
-        self.unused_since: dict[str, int] = {}
+        self.backed_up: dict[str, str] | None = None
+        self.restores = 0
         self.in_flight: list[tuple[str, str, str | None]] = []
 
     def teardown(self) -> None:
@@ -361,7 +378,7 @@ class Machine(RuleBasedStateMachine):
     @rule(name=names, digit=digits)
     def begin(self, name: str, digit: str) -> None:
         """An upload up to its commit."""
-        sha256 = digit * 64
+        sha256 = sha(digit)
         held = blobs.is_held(self.yard.catalog.read(), sha256)
         self.in_flight.append((name, digit, None if held else self.yard.keep(digit)[1]))
 
@@ -377,7 +394,7 @@ class Machine(RuleBasedStateMachine):
         if name in self.files:
             return
         try:
-            used = self.yard.commit(name, digit * 64, key)
+            used = self.yard.commit(name, sha(digit), key)
         except Busy:
             return
         if used is not None:
@@ -410,18 +427,54 @@ class Machine(RuleBasedStateMachine):
             except Killed:
                 return
 
+    @rule()
+    def backup(self) -> None:
+        assert self.yard.backup.make(self.place / "copy", ME).damaged == []
+        self.backed_up = dict(self.files)
+
+    @precondition(lambda self: self.files)
+    @rule()
+    def backup_and_die(self) -> None:
+        """Before the first copy; what was there is the backup still."""
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Backup, "_copy", _die)
+            with pytest.raises(Killed):
+                self.yard.backup.make(self.place / "copy", ME)
+
+    @precondition(lambda self: self.backed_up is not None)
+    @rule()
+    def lose_everything_and_restore(self) -> None:
+        assert self.backed_up is not None
+        self.yard.catalog.close()
+        self.restores += 1
+        data = self.place / f"data-{self.restores}"
+        assert restore(self.place / "copy", data, lambda: FilesystemBlobStore(data, {}), ME).missing == []
+        self.yard = Yard(data, self.clock)
+        self.files = dict(self.backed_up)
+        self.in_flight.clear()
+
+    @rule()
+    def verification_finds_nothing(self) -> None:
+        verified = self.yard.verifier.run("test", ME, never)
+        assert (verified.faulty, verified.problems) == (0, [])
+
+    @invariant()
+    def the_files_are_those_of_the_dictionary(self) -> None:
+        rows = self.yard.catalog.read().execute("SELECT filename, sha256 FROM file").fetchall()
+        assert dict(rows) == {name: sha(digit) for name, digit in self.files.items()}
+
     @invariant()
     def every_file_has_its_bytes(self) -> None:
         rows, keys = self.yard.rows(), self.yard.keys()
         for digit in self.files.values():
-            assert rows[digit * 64] in keys
+            assert rows[sha(digit)] in keys
 
     @rule()
     def nothing_unused_outlives_two_graces(self) -> None:
         self.in_flight.clear()
         for _ in range(3):
             self.yard.collect(GRACE)
-        assert self.yard.rows().keys() == {digit * 64 for digit in self.files.values()}
+        assert self.yard.rows().keys() == {sha(digit) for digit in self.files.values()}
         assert self.yard.keys() == set(self.yard.rows().values())
 
 

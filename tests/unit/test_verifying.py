@@ -343,3 +343,26 @@ def test_the_command_tells_what_is_wrong(site: Any, cli: Callable[..., Any]) -> 
     assert bad.exit_code == 1
     assert bad.stdout.splitlines()[0] == f"damaged: {PLACE}: not given out any more"
     assert cli("verify", "--rate", "fast").exit_code == 2
+
+
+def test_doctor_and_metrics_tell_of_it(site: Any, cli: Callable[..., Any]) -> None:
+    site.put("ball@1.toy", BALL)
+    site.put("ball@2.toy", b"another")
+
+    def told() -> dict[str, tuple[str, str]]:
+        return {one["subject"]: (one["state"], one["says"]) for one in json.loads(cli("doctor", "--json").stdout)}
+
+    assert told()["blobs"] == ("good", "none is known to be damaged or missing")
+    assert told()["verification"] == ("good", "none has ended yet")
+    assert told()["backup"] == ("good", "none was made by orbitalreg backup")
+    damage(path_of(site.data, site.registry.store))
+    assert cli("backup", "copy").exit_code == 1
+    site.registry.upkeep.verifier.run(VERIFY, ME, never)
+    state, says = told()["blobs"]
+    assert state == "bad" and "acme/toys/ball==" in says and "upload those files again, or restore a backup" in says
+    assert told()["verification"][1].startswith("the last ended at 20")
+    assert told()["backup"] == ("bad", told()["backup"][1]) and "lacks 1 blobs" in told()["backup"][1]
+    monitor = site.token("acme:admin", name="monitor")
+    metrics = site.get("/metrics", monitor)
+    assert metrics.status_code == 200
+    assert "orbitalreg_blobs_faulty 1.0" in metrics.text and "orbitalreg_blobs_unused 0.0" in metrics.text
