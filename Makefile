@@ -71,8 +71,9 @@ test-upstreams: $(BIN)/.developer  ## every kind of repository in full, and real
 test-pythons: $(BIN)/.developer  ## the tests of host, web and plugins on each supported CPython of this machine
 	$(BIN)/python tools/pythons.py
 
-test-deploy: $(BIN)/.developer  ## systemd, nginx, the image's steps, a backup, and wheels for each platform
+test-deploy: $(BIN)/.developer  ## systemd, nginx, the image's steps, backups, a restored server in full, and wheels for each platform
 	$(PYTEST) tests/deploy
+	ORBITALREG_RESTORED=1 $(PYTEST) $(PARALLEL) $(KINDS)
 
 scanners: .tools/.installed  ## the real scanners, pinned, into .tools/; Grype and osv-scanner where there is Go
 

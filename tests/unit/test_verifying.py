@@ -345,6 +345,18 @@ def test_the_command_tells_what_is_wrong(site: Any, cli: Callable[..., Any]) -> 
     assert cli("verify", "--rate", "fast").exit_code == 2
 
 
+def test_the_command_goes_on_where_many_are_missing_if_it_is_told_to(site: Any, cli: Callable[..., Any]) -> None:
+    for number in range(verifying.MANY):
+        site.put(f"ball@{number}.toy", b"toy %d" % number)
+    for path in (site.data / "blobs").glob("*/*"):
+        path.unlink()
+    refused = cli("verify")
+    assert refused.exit_code == 1 and "orbitalreg verify --however-many" in refused.stderr
+    assert site.get("/toy/acme/toys/get/ball/ball@1.toy").text.startswith("the bytes of ball@1.toy are missing")
+    assert len(json.loads(cli("verify", "--anew", "--however-many", "--json").stdout)["faults"]) == verifying.MANY
+    assert "were found missing" in site.get("/toy/acme/toys/get/ball/ball@1.toy").text
+
+
 def test_doctor_and_metrics_tell_of_it(site: Any, cli: Callable[..., Any]) -> None:
     site.put("ball@1.toy", BALL)
     site.put("ball@2.toy", b"another")
