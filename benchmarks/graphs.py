@@ -15,7 +15,7 @@ from pathlib import Path
 
 from orbitalreg import config
 from orbitalreg.assembly import Registry, assemble
-from orbitalreg.catalog import blobs, files, reports, repositories
+from orbitalreg.catalog import blobs, files, graph_changes, reports, repositories
 from orbitalreg.catalog.database import FILENAME
 from orbitalreg.model import Address, File, Finding, Report, ReportStatus, Severity
 
@@ -100,8 +100,6 @@ def _upload(registry: Registry, number: int) -> bool:
 
 def _marks(registry: Registry) -> float:
     """Seconds that a change of a package takes longer, since it is written down for the graph."""
-    from orbitalreg.catalog import graph_changes
-
     begun = []
     for mark in (graph_changes.changed_in, lambda *_: None):
         repositories.graph_changes.changed_in = mark  # type: ignore[attr-defined]

@@ -258,6 +258,18 @@ def is_known(db: Database, graph_id: int, package: str, version: str, extras: Se
     return bool(row[0]) if row else None
 
 
+def ids_of(db: Database, graph_id: int, packages: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+    """By package, which two ids are of one vulnerability in some version of it, in the graph or not."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for package in sorted(packages):
+        rows = db.execute(
+            "SELECT DISTINCT id, alias FROM graph_finding_id WHERE graph_id = ? AND package = ? ORDER BY id, alias",
+            (graph_id, package),
+        )
+        found[package] = rows.fetchall()
+    return found
+
+
 def nodes_of(db: Database, graph_id: int, versions: Collection[Version]) -> list[Node]:
     """The nodes of these versions, with whatever extras."""
     found: list[Node] = []

@@ -35,14 +35,14 @@ NO_OUTLOOK = Outlook(is_unavoidable=False, upgrade=None)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Sought:
     """Which findings: those that are at least so bad, with what comes by dependencies or without."""
 
     at_least: Severity = Severity.UNKNOWN
     exposures: bool = True
 
 
-ALL = Wanted()
+ALL = Sought()
 
 
 class Dependencies:
@@ -99,23 +99,22 @@ class Dependencies:
             raise NotFound(f"no graph of {self._repository.address} knows {package}")
         return _merged(found, _version_key if is_transitive else dependent_key)
 
-    def hits(self, vulnerability: str) -> list[Affected]:
-        """Whom it hits, in the order of `affected_key`. Any of its ids will do."""
-        found = self._exposures.exposed(self._repository.id, spelt(vulnerability))
-        return sorted((self._affected(hit) for hit in found), key=affected_key)
+    def hits(self, vulnerability: str) -> list[Hit]:
+        """Whom it hits, in the order of `hit_key`. Any of its ids will do."""
+        return sorted(self._exposures.exposed(self._repository.id, spelt(vulnerability)), key=hit_key)
 
     def exposures(
-        self, package: str, versions: Iterable[str], wanted: Wanted = ALL
+        self, package: str, versions: Iterable[str], sought: Sought = ALL
     ) -> Mapping[str, list[ExposureSummary]]:
         """What these versions of a package get by their dependencies, the worst first."""
-        if not wanted.exposures:
+        if not sought.exposures:
             return {}
         found = self._exposures.of(self._repository.id, package)
         return {
             version: [
                 self._exposure(package, version, one)
                 for one in found[version]
-                if one.vulnerability.severity >= wanted.at_least
+                if one.vulnerability.severity >= sought.at_least
             ]
             for version in versions
             if version in found
@@ -134,7 +133,8 @@ class Dependencies:
             _upgrade(outlook),
         )
 
-    def _affected(self, hit: Hit) -> Affected:
+    def affected(self, hit: Hit) -> Affected:
+        """What is told of it, and what to take instead."""
         outlook = NO_OUTLOOK
         if hit.path:
             exposure = Exposure(hit.vulnerability, hit.path, hit.environments)
@@ -200,9 +200,10 @@ def dependent_key(one: Dependent) -> tuple[str, ...]:
     return one.package, one.version, ",".join(one.extras), one.stated, one.chosen or ""
 
 
-def affected_key(one: Affected) -> tuple[str, ...]:
+def hit_key(hit: Hit) -> tuple[str, ...]:
     """By package and version in byte order, the shortest path first."""
-    return one.package, one.version, f"{len(one.path):06}", one.finding.id, *(hop.package for hop in one.path[-1:])
+    last = [hop.package for hop in hit.path[-1:]]
+    return hit.package, hit.version, f"{len(hit.path):06}", hit.vulnerability.id, *last
 
 
 def download_key(one: TokenDownloads) -> tuple[str, ...]:
@@ -260,7 +261,7 @@ def _without_extras(one: Dependent) -> tuple[str, str, str, str | None]:
     return one.package, one.version, one.stated, one.chosen
 
 
-def _package(hit: Affected) -> str:
+def _package(hit: Hit) -> str:
     return hit.package
 
 

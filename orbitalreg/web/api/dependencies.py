@@ -7,7 +7,7 @@ from pydantic import Field
 
 from orbitalreg.exports.graphs import DRAWINGS, POLICY
 from orbitalreg.graph.trees import DEPTH, NODES
-from orbitalreg.inventory.dependencies import affected_key, dependent_key, download_key
+from orbitalreg.inventory.dependencies import dependent_key, download_key, hit_key
 from orbitalreg.model import Right
 from orbitalreg.summaries import Affected, Dependent, Page, TokenDownloads, VersionGraph
 from orbitalreg.web.api.downloads import Span
@@ -86,8 +86,10 @@ class RepositoryAffected(RepositoryResource):
     def list(self, req: falcon.Request, query: Vulnerable) -> Page[Affected]:
         """List whom a vulnerability hits, of what you may read: what has it, and what gets it by its dependencies."""
         repository = self._repository(req)
-        found = self._inventory(req).dependencies.hits(query.vulnerability)
-        return part(query, [one for one in found if may_read(caller(req), repository, one.package)], affected_key)
+        dependencies = self._inventory(req).dependencies
+        hits = [one for one in dependencies.hits(query.vulnerability) if may_read(caller(req), repository, one.package)]
+        chosen = part(query, hits, hit_key)
+        return Page([dependencies.affected(hit) for hit in chosen.items], chosen.next)
 
 
 class AffectedDownloads(RepositoryResource):
