@@ -11,6 +11,7 @@ from orbitalreg.config.people import GrantSettings, TokenSettings
 from orbitalreg.config.policies import PolicySettings
 from orbitalreg.config.repositories import ProjectSettings, RepositorySettings, repository_path
 from orbitalreg.config.scanning import ScanningSettings
+from orbitalreg.config.upkeep import UpkeepSettings
 from orbitalreg.config.values import Listen, NameKey, Network, PublicUrl, Size, Table
 from orbitalreg.config.webhooks import WebhookSettings
 from orbitalreg.model import Address, now
@@ -73,6 +74,7 @@ class Settings(Table):
     policies: tuple[PolicySettings, ...] = Field((), strict=False, description="What files must be like.")
     scanning: ScanningSettings = ScanningSettings()
     graph: GraphSettings = GraphSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
     plugins: dict[str, dict[str, Any]] = Field({}, description="A plugin's own settings; the table enables it.")
 
     _base: Path = PrivateAttr(default=Path())
