@@ -134,7 +134,8 @@ def test_so_it_is_of_every_address_that_has_formats(seen: Any) -> None:
         for told in operations.values()
         if "400" in told["responses"]
     }
-    assert len(documented) == 5 and all(path.endswith(("/findings", "/audit", "/sbom")) for path in documented)
+    kinds = ("/findings", "/audit", "/graph", "/sbom")
+    assert len(documented) == 6 and all(path.endswith(kinds) for path in documented)
 
 
 def test_the_document_of_the_api_has_each_format(seen: Any) -> None:
