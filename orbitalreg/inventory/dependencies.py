@@ -31,6 +31,9 @@ ANONYMOUS = "anonymous"
 EVERYTHING = 1 << 30
 KEPT = 1000
 """After so many exposures, what was read to judge them is read anew."""
+JUDGED = 100
+"""Of so many exposures of one version, the worst, it is looked whether they can be avoided, and how: each takes time by
+all that the version brings along."""
 NO_OUTLOOK = Outlook(is_unavoidable=False, upgrade=None)
 
 
@@ -107,7 +110,7 @@ class Dependencies:
         limit: int = EVERYTHING,
         may_see: Callable[[str], bool] = lambda package: True,
     ) -> list[Affected]:
-        """Whom it hits of what the caller `may_see`, after that `affected_key` in their order. Any of its ids will do."""
+        """Whom it hits of what the caller `may_see`, after that `affected_key` in its order. Any of its ids will do."""
         found = (hit for hit in self._hits(vulnerability) if may_see(hit.package) and _hit_key(hit) > after)
         return [self._affected(hit) for hit in sorted(found, key=_hit_key)[:limit]]
 
@@ -117,14 +120,14 @@ class Dependencies:
     def exposures(
         self, package: str, versions: Iterable[str], wanted: Wanted = ALL
     ) -> Mapping[str, list[ExposureSummary]]:
-        """What these versions of a package get by their dependencies, the worst first."""
+        """What these versions of a package get by their dependencies, the worst first; `JUDGED` have an outlook."""
         if not wanted.exposures:
             return {}
         found = self._exposures_of(package)
         return {
             version: [
-                self._exposure(package, version, one)
-                for one in found[version]
+                self._exposure(package, version, one, place < JUDGED)
+                for place, one in enumerate(found[version])
                 if one.vulnerability.severity >= wanted.at_least
             ]
             for version in versions
@@ -138,8 +141,9 @@ class Dependencies:
             self._last = (package, revision, self._exposures.of(self._repository.id, package))
         return self._last[2]
 
-    def _exposure(self, package: str, version: str, exposure: Exposure) -> ExposureSummary:
-        outlook, has_it = self._outlook(package, version, exposure), exposure.path[-1]
+    def _exposure(self, package: str, version: str, exposure: Exposure, is_judged: bool) -> ExposureSummary:
+        outlook = self._outlook(package, version, exposure) if is_judged else NO_OUTLOOK
+        has_it = exposure.path[-1]
         return ExposureSummary(
             finding_summary(exposure.vulnerability),
             has_it.package,

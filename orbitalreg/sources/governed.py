@@ -185,9 +185,12 @@ class GovernedSource:
             self._raw, self._adapter, replace(self._governance, rules={}, policies=given, kept=Kept())
         )
 
-    def without_policies(self) -> "GovernedSource":
-        """The same repository by its rules alone: what an installer could choose from, if no policy held it back."""
-        return GovernedSource(self._raw, self._adapter, replace(self._governance, policies={}, kept=Kept()))
+    def without_policies(self, kept: Kept[Judged] | None = None) -> "GovernedSource":
+        """The same repository by its rules alone: what an installer could choose from, if no policy held it back.
+
+        What it judged is in `kept`, which others like it may share.
+        """
+        return GovernedSource(self._raw, self._adapter, replace(self._governance, policies={}, kept=kept or Kept()))
 
     def remedies(self, package: str) -> Mapping[Any, str]:
         """Why versions are let through although they are too young at this moment, by their keys."""
