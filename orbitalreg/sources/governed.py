@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from orbitalreg.catalog import Catalog, exceptions, reports
 from orbitalreg.errors import NotFound, Withheld
+from orbitalreg.findings import Exposure
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import File, Listing, Microseconds, Repository, Withholding, now
 from orbitalreg.policy import CLEAN, Policy, Verdict
@@ -236,8 +237,11 @@ class GovernedSource:
         reports_of = {} if self._known is None else self._known.of(self._adapter.name, listing)
         if self._exposed is None:
             return Said(reports_of, {})
-        exposures = self._exposed.of(self._raw.repository.id, listing.package)
-        return Said(reports_of, {self.version_key(version): found for version, found in exposures.items()})
+        exposures: dict[Any, tuple[Exposure, ...]] = {}
+        for version, found in self._exposed.of(self._raw.repository.id, listing.package).items():
+            key = self.version_key(version)
+            exposures[key] = exposures.get(key, ()) + found
+        return Said(reports_of, exposures)
 
     def _exceptions(self, package: str, instant: Microseconds) -> tuple[exceptions.ExceptionRow, ...]:
         if not self._opened_in:
