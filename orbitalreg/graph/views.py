@@ -44,7 +44,8 @@ def make_views(
         leaves = _leaves(source.raw)
         bare = source.without_policies(kept)
         for environment in environments(settings, adapter):
-            said = [str(SCHEME), environment, bare.rules_digest, *_configured(settings, source.raw)]
+            said = [str(SCHEME), environment, bare.rules_digest, repr(sorted(bare.judges))]
+            said += _configured(settings, source.raw)
             views.append(
                 View(
                     source.repository,
