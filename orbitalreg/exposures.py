@@ -8,7 +8,7 @@ versions: by the shortest, and of several by the first in byte order. What leads
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from orbitalreg.catalog import Catalog, walks
 from orbitalreg.catalog.walks import Node, Part, Version
@@ -58,7 +58,9 @@ class KnownExposures:
                 if walks.has_findings(db, graph_id):
                     part = walks.forward(db, graph_id, package)
                     reached = {(node.package, node.version) for node in part.nodes.values()}
-                    views.append(_View(environment, part, walks.findings(db, graph_id, reached)))
+                    wrong = walks.findings(db, graph_id, reached)
+                    ids = walks.ids_of(db, graph_id, {name for name, _ in wrong})
+                    views.append(_View(environment, part, wrong, ids))
         return _Reading(views).of_package(package)
 
     def of_repository(self, repository_id: str) -> Iterator[tuple[str, Mapping[str, tuple[Exposure, ...]]]]:
@@ -148,11 +150,15 @@ class ShortestPaths:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """A part of one graph, and what is wrong with versions of it."""
+    """A part of one graph, and what is wrong with versions of it.
+
+    `ids` are pairs, by package, that are one vulnerability's: also by way of versions that are not in the part.
+    """
 
     environment: str
     part: Part
     wrong: Mapping[Version, tuple[Vulnerability, ...]]
+    ids: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +215,15 @@ class _Reading:
 
     def _groups(self) -> Iterator[list[_Sighting]]:
         """What is one vulnerability in one package."""
-        by_package: dict[str, list[_Sighting]] = {}
+        by_package: dict[str, list[_Sighting | tuple[str, str]]] = {}
         for number, view in enumerate(self._views):
             for version, found in view.wrong.items():
                 by_package.setdefault(version[0], []).extend(_Sighting(number, version, one) for one in found)
+            for package, pairs in view.ids.items():
+                by_package.setdefault(package, []).extend(pairs)
         for package in sorted(by_package):
-            yield from grouped(by_package[package], _ids)
+            for group in grouped(by_package[package], _ids):
+                yield [one for one in group if isinstance(one, _Sighting)]
 
     def _goals(self, group: Iterable[_Sighting]) -> Iterator[tuple[_Goal, Node]]:
         """Each view's, with each version that leads to it or has it."""
@@ -276,8 +285,8 @@ def _end(path: Sequence[Hop]) -> Version:
     return path[-1].package, path[-1].version
 
 
-def _ids(seen: _Sighting) -> Sequence[str]:
-    return (seen.vulnerability.id, *seen.vulnerability.ids)
+def _ids(one: _Sighting | tuple[str, str]) -> Sequence[str]:
+    return (one.vulnerability.id, *one.vulnerability.ids) if isinstance(one, _Sighting) else one
 
 
 def _worst_first(one: Vulnerability) -> tuple[int, bool, str, str, str]:

@@ -11,7 +11,7 @@ from ulid import ULID
 
 from orbitalreg import config
 from orbitalreg.assembly import Registry, assemble
-from orbitalreg.catalog import Catalog, exceptions, files, graph, remotes, reports, repositories
+from orbitalreg.catalog import Catalog, blobs, exceptions, files, graph, remotes, reports, repositories
 from orbitalreg.catalog.database import FILENAME
 from orbitalreg.config import Settings
 from orbitalreg.exposures import KnownExposures
@@ -68,7 +68,7 @@ class World:
         file = File(str(ULID()), package, version, filename, 1, digest, now(), attributes, requirements, **more)
         repository_id = self.repository_id(to)
         with self.catalog.write(lasting=False) as db:
-            files.ensure_blob(db, digest, digest, 1)
+            blobs.hold(db, digest, digest, 1)
             row = repositories.ensure_package(db, repository_id, package)
             files.insert(db, repository_id, row.id, file, "tester")
             repositories.package_changed(db, row.id, +1)
@@ -125,7 +125,7 @@ class World:
             row = repositories.package(db, self.repository_id(on), package)
             assert row is not None
             if remotes.cached_digest(db, file.id) is None:
-                files.ensure_blob(db, digest, key, len(body or b"1"))
+                blobs.hold(db, digest, key, len(body or b"1"))
                 files.insert(
                     db, self.repository_id(on), row.id, replace(file, sha256=digest, size=len(body or b"1")), "upstream"
                 )

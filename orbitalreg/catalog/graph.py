@@ -91,6 +91,12 @@ def set_digest(db: Database, graph_id: int, digest: str) -> None:
     db.execute("UPDATE graph SET digest = ? WHERE id = ?", (digest, graph_id))
 
 
+def is_built(db: Database, graph_id: int) -> bool:
+    """Whether it was whole once."""
+    row = db.execute("SELECT built_at FROM graph WHERE id = ?", (graph_id,)).fetchone()
+    return row is not None and row[0] is not None
+
+
 def set_built(db: Database, graph_id: int, at: Microseconds) -> None:
     """Writes."""
     db.execute("UPDATE graph SET built_at = ? WHERE id = ?", (at, graph_id))
@@ -344,6 +350,15 @@ def askers(db: Database, node_id: int) -> Iterator[tuple[int, int]]:
     )
 
 
+def choices_of(db: Database, node_ids: Iterable[int]) -> set[int]:
+    """What edges lead to from these nodes."""
+    found: set[int] = set()
+    for node_id in node_ids:
+        rows = db.conn.execute("SELECT choice_id FROM graph_edge WHERE node_id = ?", (node_id,))
+        found.update(row[0] for row in rows)
+    return found
+
+
 def package_of(db: Database, node_id: int) -> str:
     return str(db.execute("SELECT package FROM graph_node WHERE id = ?", (node_id,)).fetchone()[0])
 
@@ -386,6 +401,26 @@ def delete_findings(db: Database, graph_id: int, package: str, keys: Iterable[tu
 
 def has_findings(db: Database, graph_id: int) -> bool:
     return db.execute("SELECT 1 FROM graph_finding WHERE graph_id = ? LIMIT 1", (graph_id,)).fetchone() is not None
+
+
+def leads_to_findings(db: Database, choice_ids: Collection[int]) -> bool:
+    """Whether what is chosen, or anything that it leads to, has a finding; whatever extras are asked for."""
+    ids = list(choice_ids)
+    return any(_leads(db, ids[start : start + _MARKS]) for start in range(0, len(ids), _MARKS))
+
+
+def _leads(db: Database, choice_ids: Sequence[int]) -> bool:
+    marks = ",".join("?" * len(choice_ids))
+    row = db.execute(
+        f"WITH RECURSIVE down (id) AS (SELECT id FROM graph_choice WHERE id IN ({marks}) UNION"
+        " SELECT e.choice_id FROM down CROSS JOIN graph_choice AS c CROSS JOIN graph_node AS n"
+        " CROSS JOIN graph_edge AS e WHERE c.id = down.id AND n.graph_id = c.graph_id AND n.package = c.package"
+        " AND n.version = c.version AND e.node_id = n.id)"
+        " SELECT 1 FROM down CROSS JOIN graph_choice AS c CROSS JOIN graph_finding AS f WHERE c.id = down.id"
+        " AND f.graph_id = c.graph_id AND f.package = c.package AND f.version = c.version LIMIT 1",
+        list(choice_ids),
+    ).fetchone()
+    return row is not None
 
 
 # The revisions of exposures

@@ -14,7 +14,7 @@ from orbitalreg.exposures import KnownExposures
 from orbitalreg.granting import granted, grants_listed
 from orbitalreg.graph.trees import DEPTH
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.inventory import Inventory, Wanted, inventory_of
+from orbitalreg.inventory import Inventory, Sought, inventory_of
 from orbitalreg.inventory.dependencies import spelt
 from orbitalreg.model import Address, File, Grant, Repository, Severity, Status
 from orbitalreg.sources.explaining import explain
@@ -135,7 +135,7 @@ class Local:
         _, adapter = self._place(address)
         name = None if package is None else adapter.normalize(package)
         number = None if version is None else adapter.normalize_version(version)
-        return self._inventory(address).whole_findings(name, number, Wanted(Severity.parse(severity), exposures))
+        return self._inventory(address).whole_findings(name, number, Sought(Severity.parse(severity), exposures))
 
     def yank(self, address: Address, package: str, version: str, reason: str = "") -> Change:
         repository, name, number = self._version(address, package, version)
@@ -192,14 +192,21 @@ class Local:
         return self._inventory(address).dependencies.dependents(adapter.normalize(package), number, transitive)
 
     def may_have(self, vulnerability: str) -> list[Address]:
-        """The repositories in whose view something has it."""
-        found = KnownExposures(self._registry.catalog).repositories_with(spelt(vulnerability))
+        """The repositories in whose view something has it, and those that cannot tell since there is no graph."""
+        found = set(KnownExposures(self._registry.catalog).repositories_with(spelt(vulnerability)))
+        looked_at = {view.repository.id for view in self._registry.graph.views}
         return sorted(
-            (address for address, repository in self._registry.repositories.items() if repository.id in found), key=str
+            (
+                address
+                for address, repository in self._registry.repositories.items()
+                if repository.id in found or repository.id not in looked_at
+            ),
+            key=str,
         )
 
     def affected(self, address: Address, vulnerability: str) -> list[Affected]:
-        return self._inventory(address).dependencies.hits(vulnerability)
+        dependencies = self._inventory(address).dependencies
+        return [dependencies.affected(hit) for hit in dependencies.hits(vulnerability)]
 
     def affected_downloads(self, address: Address, vulnerability: str, days: int) -> list[TokenDownloads]:
         return self._inventory(address).dependencies.hit_downloads(vulnerability, days)

@@ -1,5 +1,7 @@
 """What was read of a package, written into a graph, within one short transaction."""
 
+from collections.abc import Collection
+
 from sqlite_utils import Database
 
 from orbitalreg.catalog import graph, graph_changes, graph_following
@@ -24,7 +26,9 @@ class Application:
         self._follows = follows
         self._new: set[str] = set()
         self._pending: set[str] = set()
-        self._had_findings = graph.has_findings(db, row.id)
+        self._is_built = graph.is_built(db, row.id)  # now: another process may just have found it whole
+        self._has_findings = self._is_built and graph.has_findings(db, row.id)
+        self._matters = False
         self._nodes: set[int] = set()
         self._choices: set[int] = set()
         self._packages: set[str] = set()
@@ -59,19 +63,33 @@ class Application:
         graph_changes.add(self._db, [(self._graph.id, package) for package in self._pending])
         if self._follows:
             graph_following.wanted(self._db, self._graph.id, self._new, now())
-        if self._graph.built_at is not None and (self._had_findings or graph.has_findings(self._db, self._graph.id)):
-            graph.raise_exposures(self._db, self._graph, self._nodes, self._choices, self._packages)
+        if self._is_built:
+            self._note({*self._choices, *graph.choices_of(self._db, self._nodes)})
+            if self._matters:
+                graph.raise_exposures(self._db, self._graph, self._nodes, self._choices, self._packages)
+
+    def _note(self, choice_ids: Collection[int]) -> None:
+        """These choices, or whatever they lead to, are being changed, or were: it matters where a finding is there.
+
+        To be called before a change and after it. Most of what changes has no part in any exposure, and to walk to all
+        that leads to it may take seconds.
+        """
+        if self._has_findings and not self._matters and choice_ids:
+            self._matters = graph.leads_to_findings(self._db, choice_ids)
 
     def _choose(self, reading: Reading) -> None:
         """The choices of this package."""
-        for row in graph.choices(self._db, self._graph.id, reading.package):
-            if row.specifier not in reading.chosen:
-                if row.is_open:
-                    self._pending.add(reading.package)
-                continue
+        rows = graph.choices(self._db, self._graph.id, reading.package)
+        if any(row.is_open and row.specifier not in reading.chosen for row in rows):
+            self._pending.add(reading.package)
+        changed = [
+            row
+            for row in rows
+            if reading.chosen.get(row.specifier, (row.version, row.reason)) != (row.version, row.reason)
+        ]
+        self._note([row.id for row in changed])
+        for row in changed:
             version, reason = reading.chosen[row.specifier]
-            if (version, reason) == (row.version, row.reason):
-                continue
             self._suspect(row.id)
             graph.set_choice(self._db, row.id, version, reason)
             self._choices.add(row.id)
@@ -139,6 +157,7 @@ class Application:
             return
         self._nodes.add(node_id)
         gone = before.keys() - after.keys()
+        self._note({choice_id for choice_id, _ in gone})
         for choice_id, _ in gone:
             self._suspect(choice_id)
             self._idle.add(choice_id)
@@ -173,7 +192,9 @@ class Application:
                 self._suspects.setdefault(node_id, depth)
 
     def _prune(self) -> None:
-        for node_id in settle(self._db, self._suspects, self._gained, self._rooted):
+        lost = settle(self._db, self._suspects, self._gained, self._rooted)
+        self._note(graph.choices_of(self._db, lost))
+        for node_id in lost:
             package = graph.package_of(self._db, node_id)
             self._packages.add(package)
             self._pending.add(package)
@@ -190,6 +211,7 @@ class Application:
         graph.put_findings(self._db, self._graph.id, reading.package, told)
         versions = {version for version, _ in told} | {version for version, _ in gone}
         if versions:
+            self._matters = self._has_findings = True
             self._packages.add(reading.package)
             rows = graph.choices(self._db, self._graph.id, reading.package)
             self._choices.update(row.id for row in rows if row.version in versions)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from orbitalreg.catalog import Catalog, graph_changes
+from orbitalreg.catalog import Catalog
 from orbitalreg.catalog.graph_changes import UPDATE
 from orbitalreg.catalog.graph_following import FOLLOW
 from orbitalreg.config import GraphSettings
@@ -44,11 +44,6 @@ class Graphs:
         update = Handler(self._update, attempts=None, longest_delay=300, at_start=True)
         follow = Handler(self._follow, attempts=None, longest_delay=300, at_start=True, apart=True)
         return {UPDATE: update, FOLLOW: follow} if self._follows else {UPDATE: update}
-
-    @property
-    def waiting(self) -> int:
-        """How many packages wait to be looked at."""
-        return graph_changes.waiting(self._catalog.read())
 
     def _update(self, task: Task) -> None:
         self._let_uploads_go_first(task)

@@ -10,12 +10,12 @@ from orbitalreg.catalog import Catalog
 from orbitalreg.graph.views import View
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.inventory.common import EVERYTHING, FIRST, SBOMS, START, Inventory
-from orbitalreg.inventory.dependencies import ALL, Wanted
+from orbitalreg.inventory.dependencies import ALL, Sought
 from orbitalreg.inventory.local import LocalInventory
 from orbitalreg.inventory.shown import ShownInventory
 from orbitalreg.sources import GovernedSource, LocalSource
 
-__all__ = ["ALL", "EVERYTHING", "FIRST", "SBOMS", "START", "Inventory", "Wanted", "inventory_of"]
+__all__ = ["ALL", "EVERYTHING", "FIRST", "SBOMS", "START", "Inventory", "Sought", "inventory_of"]
 
 
 def inventory_of(

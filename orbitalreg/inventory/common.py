@@ -11,7 +11,7 @@ from orbitalreg.catalog import Catalog, downloads, reports
 from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.graph.views import View
 from orbitalreg.interfaces import FormatAdapter
-from orbitalreg.inventory.dependencies import ALL, Dependencies, Wanted, told_of_tokens
+from orbitalreg.inventory.dependencies import ALL, Dependencies, Sought, told_of_tokens
 from orbitalreg.inventory.findings import Said, by_version, detail, said_of, summary, version_findings
 from orbitalreg.model import Address, File, Microseconds, Repository
 from orbitalreg.sources.patience import asking_nobody
@@ -126,21 +126,21 @@ class Inventory(ABC):
         self,
         after: IdKey = FIRST,
         limit: int = EVERYTHING,
-        wanted: Wanted = ALL,
+        sought: Sought = ALL,
         may_see: Callable[[str], bool] = lambda package: True,
     ) -> list[VersionFindings]:
         """Of every package that the caller `may_see`, version by version, after (package, version) in byte order."""
         with asking_nobody():
-            return list(islice(self._each_version(after, wanted, may_see), limit))
+            return list(islice(self._each_version(after, sought, may_see), limit))
 
     def findings(
-        self, package: str, after: str | None = None, limit: int = EVERYTHING, wanted: Wanted = ALL
+        self, package: str, after: str | None = None, limit: int = EVERYTHING, sought: Sought = ALL
     ) -> list[VersionFindings]:
         """Of a package, version by version, after the version `after` in byte order. Raises `NotFound`."""
         found = by_version(self._adapter, self.held(package))
         chosen = sorted(version for version in found if after is None or version > after)[:limit]
         said = self._said_of([file for one in chosen for file in found[one]])
-        exposed = self.dependencies.exposures(package, chosen, wanted)
+        exposed = self.dependencies.exposures(package, chosen, sought)
         return [
             version_findings(
                 self._adapter,
@@ -148,25 +148,25 @@ class Inventory(ABC):
                 version,
                 {file.filename: said[file.id] for file in found[version]},
                 exposed.get(version, ()),
-                wanted.at_least,
+                sought.at_least,
             )
             for version in chosen
         ]
 
-    def version_findings(self, package: str, version: str, wanted: Wanted = ALL) -> VersionFindings:
+    def version_findings(self, package: str, version: str, sought: Sought = ALL) -> VersionFindings:
         """Raises `NotFound`."""
         files = self._held_of_version(package, version)
         said = self._said_of(files)
         by_filename = {file.filename: said[file.id] for file in files}
         spelt = min(file.version for file in files)
-        exposed = self.dependencies.exposures(package, [spelt], wanted).get(spelt, ())
-        return version_findings(self._adapter, package, spelt, by_filename, exposed, wanted.at_least)
+        exposed = self.dependencies.exposures(package, [spelt], sought).get(spelt, ())
+        return version_findings(self._adapter, package, spelt, by_filename, exposed, sought.at_least)
 
     def whole_findings(
         self,
         package: str | None = None,
         version: str | None = None,
-        wanted: Wanted = ALL,
+        sought: Sought = ALL,
         may_see: Callable[[str], bool] = lambda package: True,
     ) -> Iterator[VersionFindings]:
         """Of a package, of one version, or without either of all that `all_findings` has, which is read in parts.
@@ -175,13 +175,13 @@ class Inventory(ABC):
         """
         if package is None:
             after = FIRST
-            while some := self.all_findings(after, _PART, wanted, may_see):
+            while some := self.all_findings(after, _PART, sought, may_see):
                 yield from some
                 after = (some[-1].package, some[-1].version)
         elif version is None:
-            yield from self._versions_of(package, None, wanted)
+            yield from self._versions_of(package, None, sought)
         else:
-            yield self.version_findings(package, version, wanted)
+            yield self.version_findings(package, version, sought)
 
     def reports(self, package: str, version: str, filename: str) -> FileReports:
         """What each scanner said last of a file. Raises `NotFound`."""
@@ -213,21 +213,21 @@ class Inventory(ABC):
                 return row.sha256
         raise NotFound(f"no scanner has left a bill of materials ({kind}) of {file.filename}")
 
-    def _each_version(self, after: IdKey, wanted: Wanted, may_see: Callable[[str], bool]) -> Iterator[VersionFindings]:
+    def _each_version(self, after: IdKey, sought: Sought, may_see: Callable[[str], bool]) -> Iterator[VersionFindings]:
         """One package at a time; one that goes away meanwhile is passed over."""
         package, version = after
         if package and may_see(package):
             with suppress(NotFound):
-                yield from self._versions_of(package, version, wanted)
+                yield from self._versions_of(package, version, sought)
         while names := self.names(package, _NAMES):
             for package in names:
                 if may_see(package):
                     with suppress(NotFound):
-                        yield from self._versions_of(package, None, wanted)
+                        yield from self._versions_of(package, None, sought)
 
-    def _versions_of(self, package: str, after: str | None, wanted: Wanted) -> Iterator[VersionFindings]:
+    def _versions_of(self, package: str, after: str | None, sought: Sought) -> Iterator[VersionFindings]:
         """As `findings`, some at a time: who wants a few asks for no more."""
-        while some := self.findings(package, after, _AT_ONCE, wanted):
+        while some := self.findings(package, after, _AT_ONCE, sought):
             yield from some
             if len(some) < _AT_ONCE:
                 return

@@ -10,7 +10,7 @@ from orbitalreg.catalog.downloads import TokenRow
 from orbitalreg.catalog.walks import Requirer
 from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.exposures import Hit, KnownExposures, Paths
-from orbitalreg.findings import Exposure, Hop, finding_summary
+from orbitalreg.findings import Exposure, finding_summary, path_summary
 from orbitalreg.graph.explaining import Outlook, Outlooks
 from orbitalreg.graph.trees import DEPTH, NODES, Trees
 from orbitalreg.graph.views import View
@@ -38,14 +38,14 @@ NO_OUTLOOK = Outlook(is_unavoidable=False, upgrade=None)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Sought:
     """Which findings: those that are at least so bad, with what comes by dependencies or without."""
 
     at_least: Severity = Severity.UNKNOWN
     exposures: bool = True
 
 
-ALL = Wanted()
+ALL = Sought()
 
 
 class Dependencies:
@@ -77,17 +77,21 @@ class Dependencies:
         self, package: str, version: str, environment: str | None = None, depth: int = DEPTH, limit: int = NODES
     ) -> VersionGraph:
         """Raises `NotFound`, for what is no environment too."""
+        self._check()
         try:
             chosen = None if environment is None else self._adapter.environment(environment)
         except InvalidName as error:
             raise NotFound(str(error)) from error
-        return Trees(self._catalog).tree(self._repository, package, version, chosen, depth, limit)
+        spelling = self._spelling(package, version)
+        return Trees(self._catalog).tree(self._repository, package, spelling, chosen, depth, limit)
 
     def dependents(self, package: str, version: str | None = None, is_transitive: bool = False) -> list[Dependent]:
-        """Who asks for the package, or gets that version of it: in the order of `dependent_key`.
+        """Which others ask for the package, or get that version of it: in the order of `dependent_key`.
 
         Transitively, each version once, by its shortest path. Raises `NotFound` where no graph knows the package.
         """
+        self._check()
+        version = None if version is None else self._spelling(package, version)
         found: list[tuple[str, Dependent]] = []
         is_known = False
         with self._catalog.snapshot() as db:
@@ -97,38 +101,47 @@ class Dependencies:
                 if is_transitive:
                     told = _transitive(walks.leading(db, graph_id, package, version), package, version)
                 else:
-                    told = (_direct(one, package) for one in requirers if version in (None, one.chosen))
+                    told = (_direct(one, package) for one in _others(requirers, package, version))
                 found += [(environment, one) for one in told]
         if not is_known:
             raise NotFound(f"no graph of {self._repository.address} knows {package}")
         return _merged(found, _version_key if is_transitive else dependent_key)
 
-    def hits(
-        self,
-        vulnerability: str,
-        after: tuple[str, ...] = (),
-        limit: int = EVERYTHING,
-        may_see: Callable[[str], bool] = lambda package: True,
-    ) -> list[Affected]:
-        """Whom it hits of what the caller `may_see`, after that `affected_key` in its order. Any of its ids will do."""
-        found = (hit for hit in self._hits(vulnerability) if may_see(hit.package) and _hit_key(hit) > after)
-        return [self._affected(hit) for hit in sorted(found, key=_hit_key)[:limit]]
+    def _spelling(self, package: str, version: str) -> str:
+        """As the graphs spell the version; as it is, where they have none."""
+        db = self._catalog.read()
+        graphs = walks.graphs(db, self._repository.id).values()
+        known = {spelling for graph_id in graphs for spelling in walks.versions(db, graph_id, package)}
+        return version if version in known else min(self._spelt(known, [version]), default=version)
 
-    def _hits(self, vulnerability: str) -> Iterator[Hit]:
-        return self._exposures.exposed(self._repository.id, spelt(vulnerability))
+    def hits(self, vulnerability: str) -> list[Hit]:
+        """Whom it hits, in the order of `hit_key`. Any of its ids will do.
+
+        Raises `NotFound` where there is no graph: that nobody is hit is said only where somebody looked.
+        """
+        self._check()
+        return sorted(self._exposures.exposed(self._repository.id, spelt(vulnerability)), key=hit_key)
+
+    def _check(self) -> None:
+        """Raises `NotFound` where no graph is made of the repository."""
+        if not self._views:
+            raise NotFound(
+                f"{self._repository.address} has no graph of dependencies: [graph] environments turns it off, or names"
+                f" none that the format {self._adapter.name} knows"
+            )
 
     def exposures(
-        self, package: str, versions: Iterable[str], wanted: Wanted = ALL
+        self, package: str, versions: Iterable[str], sought: Sought = ALL
     ) -> Mapping[str, list[ExposureSummary]]:
         """What these versions of a package get by their dependencies, the worst first; `JUDGED` have an outlook."""
-        if not wanted.exposures:
+        if not sought.exposures:
             return {}
         found = self._exposures_of(package)
         return {
             version: [
                 self._exposure(package, version, one, place < JUDGED)
                 for place, one in enumerate(found[version])
-                if one.vulnerability.severity >= wanted.at_least
+                if one.vulnerability.severity >= sought.at_least
             ]
             for version in versions
             if version in found
@@ -155,7 +168,8 @@ class Dependencies:
             _upgrade(outlook),
         )
 
-    def _affected(self, hit: Hit) -> Affected:
+    def affected(self, hit: Hit) -> Affected:
+        """What is told of it, and what to take instead."""
         outlook = NO_OUTLOOK
         if hit.path:
             exposure = Exposure(hit.vulnerability, hit.path, hit.environments)
@@ -184,7 +198,7 @@ class Dependencies:
     ) -> list[TokenDownloads]:
         """Who fetched a file of what it hits in the last so many days, after that `download_key`."""
         found: list[TokenDownloads] = []
-        db, first, by_package = self._catalog.read(), since(days), groupby(self._hits(vulnerability), _package)
+        db, first, by_package = self._catalog.read(), since(days), groupby(self.hits(vulnerability), _package)
         for package, some in by_package:
             if after and package < after[0]:
                 continue
@@ -201,7 +215,7 @@ class Dependencies:
 
     def _spelt(self, known: Iterable[str], wanted: Iterable[str]) -> list[str]:
         """Those of the known versions that are wanted, in whatever spelling."""
-        keys = [self._adapter.version_key(version) for version in wanted]
+        keys = {self._adapter.version_key(version) for version in wanted}
         return [version for version in known if version and self._adapter.version_key(version) in keys]
 
 
@@ -221,9 +235,10 @@ def dependent_key(one: Dependent) -> tuple[str, ...]:
     return one.package, one.version, ",".join(one.extras), one.stated, one.chosen or ""
 
 
-def affected_key(one: Affected) -> tuple[str, ...]:
+def hit_key(hit: Hit) -> tuple[str, ...]:
     """By package and version in byte order, the shortest path first."""
-    return one.package, one.version, f"{len(one.path):06}", one.finding.id, *(hop.package for hop in one.path[-1:])
+    last = [hop.package for hop in hit.path[-1:]]
+    return hit.package, hit.version, f"{len(hit.path):06}", hit.vulnerability.id, *last
 
 
 def download_key(one: TokenDownloads) -> tuple[str, ...]:
@@ -254,10 +269,6 @@ def since(days: int) -> str:
     return (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
 
 
-def path_summary(path: Sequence[Hop]) -> list[HopSummary]:
-    return [HopSummary(hop.stated, hop.package, hop.version, list(hop.extras)) for hop in path]
-
-
 def _version_key(one: Dependent) -> tuple[str, ...]:
     return one.package, one.version
 
@@ -281,20 +292,19 @@ def _without_extras(one: Dependent) -> tuple[str, str, str, str | None]:
     return one.package, one.version, one.stated, one.chosen
 
 
-def _hit_key(hit: Hit) -> tuple[str, ...]:
-    """As `affected_key`."""
-    last = tuple(hop.package for hop in hit.path[-1:])
-    return hit.package, hit.version, f"{len(hit.path):06}", hit.vulnerability.id, *last
-
-
 def _package(hit: Hit) -> str:
     return hit.package
+
+
+def _others(requirers: Iterable[Requirer], package: str, version: str | None) -> Iterator[Requirer]:
+    """What a version asks of its own package, for its extras, is left out."""
+    return (one for one in requirers if one.package != package and version in (None, one.chosen))
 
 
 def _direct(one: Requirer, package: str) -> Dependent:
     path = [] if one.chosen is None else [HopSummary(one.stated, package, one.chosen, [])]
     return Dependent(
-        one.package, one.version, list(one.extras), one.depth == 0, one.stated, one.chosen, one.reason, path, []
+        one.package, one.version, list(one.extras), one.is_held, one.stated, one.chosen, one.reason, path, []
     )
 
 

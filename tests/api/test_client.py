@@ -229,6 +229,7 @@ def test_every_status_stands_for_the_error_that_made_it() -> None:
         errors.Withheld: errors.Forbidden,
         errors.ExchangeRefused: errors.Malformed,
         errors.ScannerFailed: errors.Busy,
+        errors.Unresolved: errors.Misplaced,
     }
     for kind, status in TABLE:
         found = BY_STATUS.get(status.value, errors.Unreachable)

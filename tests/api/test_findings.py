@@ -35,6 +35,7 @@ def test_one_vulnerability_is_told_once_with_who_saw_it(seen: Any) -> None:
         "file_count": 1,
         "scanned_count": 1,
         "outdated_count": 0,
+        "exposures": [],
         "not_scanned": [],
         "findings": [
             {

@@ -41,6 +41,7 @@ class Outside:
             built = make_wheel(package, version, metadata_extra=f"Requires-Dist: {asks}")
             self._add(package, *built, time.time() - DAY)
         self._files["/osv/all.zip"] = vulnerabilities()
+        self._files["/osv/jinja2.zip"] = vulnerabilities("PYSEC-2019-217", "CVE-2019-10906", "jinja2", "2.10.1")
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._pages, self._files))
 
     def _add(self, package: str, filename: str, body: bytes, uploaded: float) -> None:
@@ -64,6 +65,11 @@ class Outside:
         """What stands for `dump = "osv.dev"`."""
         return f"http://127.0.0.1:{self._server.server_port}/osv/all.zip"
 
+    @property
+    def jinja2_dump_url(self) -> str:
+        """The same on pages about jinja2."""
+        return self.dump_url.replace("all.zip", "jinja2.zip")
+
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
@@ -75,26 +81,28 @@ class Outside:
         self._server.server_close()
 
 
-def vulnerabilities() -> bytes:
-    """A dump of OSV with one record of today: of `my-pkg` below 1.1."""
+def vulnerabilities(
+    name: str = "PYSEC-2020-1", alias: str = "CVE-2020-1", package: str = "my-pkg", fixed: str = "1.1"
+) -> bytes:
+    """A dump of OSV with one record of today: of versions of a package below that one."""
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     record = {
-        "id": "PYSEC-2020-1",
+        "id": name,
         "modified": now,
         "published": "2020-01-01T00:00:00Z",
-        "aliases": ["CVE-2020-1"],
+        "aliases": [alias],
         "summary": "It does what it should not",
         "severity": [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"}],
         "affected": [
             {
-                "package": {"ecosystem": "PyPI", "name": "my-pkg"},
-                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.1"}]}],
+                "package": {"ecosystem": "PyPI", "name": package},
+                "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}],
             }
         ],
     }
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
-        archive.writestr("PYSEC-2020-1.json", json.dumps(record))
+        archive.writestr(f"{name}.json", json.dumps(record))
     return made.getvalue()
 
 

@@ -43,6 +43,7 @@ TUTORIALS = {
 CLIENTS = "docs/how-to/set-up-clients.md"
 OSV = "docs/how-to/scan-with-osv.md"
 FINDINGS = "docs/how-to/see-findings.md"
+HIT = "docs/how-to/who-is-hit.md"
 SCANNERS = {f"docs/how-to/scan-with-{tool}.md": tool for tool in ("trivy", "grype", "syft")}
 """Pages that start a registry of their own with the real tool; without `make scanners` they are skipped."""
 
@@ -52,6 +53,7 @@ WITH_OUTSIDE = {
     "docs/how-to/guard-and-cooldown.md",
     OSV,
     "docs/how-to/block-by-policy.md",
+    HIT,
     "docs/how-to/audit-an-installation.md",
 }
 """Pages that start a registry of their own before an index of `outside.py`; there is a `my-pkg` 1.0 in `dist/`."""
@@ -61,6 +63,8 @@ WITH_REGISTRY = {
     "docs/how-to/use-the-api.md",
     "docs/how-to/run-in-production.md",
     "docs/how-to/back-up-by-copying.md",
+    "docs/how-to/back-up-and-restore.md",
+    "docs/how-to/free-disk-space.md",
     "docs/how-to/read-the-audit-log.md",
     FINDINGS,
 }
@@ -232,10 +236,27 @@ def with_outside(page: str, folder: Path) -> dict[str, str]:
     filename, data = make_wheel("my-pkg", "1.0")
     (folder / "dist").mkdir()
     (folder / "dist" / filename).write_bytes(data)
+    if page == HIT:
+        story(folder)
     if page == OSV:
         (folder / "srv" / "usb").mkdir()
         (folder / "srv" / "usb" / "all.zip").write_bytes(vulnerabilities())
     return empty_environment(folder)
+
+
+def story(folder: Path) -> None:
+    """What is published at first, in dist/, and what mends it, in later/."""
+    shutil.rmtree(folder / "dist")
+    for place, package, version, requires in (
+        ("dist", "jinja2", "2.10", ""),
+        ("dist", "mid-lib", "1.0", "jinja2<2.11"),
+        ("dist", "top-app", "1.0", "mid-lib"),
+        ("later", "jinja2", "3.1.4", ""),
+        ("later", "mid-lib", "1.1", "jinja2>=3"),
+    ):
+        filename, data = make_wheel(package, version, metadata_extra=f"Requires-Dist: {requires}" if requires else "")
+        (folder / place).mkdir(exist_ok=True)
+        (folder / place / filename).write_bytes(data)
 
 
 @pytest.fixture
@@ -255,7 +276,10 @@ def session(walk: Walk, tmp_path: Path, outside: Outside, request: pytest.Fixtur
         more["PIP_INDEX_URL"] = wheels.make_index(tmp_path / "index", names, TREE)
     else:
         more["PYTHONPATH"] = str(folder)  # for what `install()` puts there
-    session = Session(folder, environment(folder, **more), stands_for(folder, registry, outside))
+    words = stands_for(folder, registry, outside)
+    if page == HIT:
+        words[r'dump = "osv\.dev"'] = f'dump = "{outside.jinja2_dump_url}"'
+    session = Session(folder, environment(folder, **more), words)
     yield session
     session.close()
     if registry is not None and walk.section in PUBLISHING:

@@ -51,6 +51,15 @@ def test_reference_pages_say_what_the_code_says(page):
     assert reference.rewritten(page.read_text("utf-8")) == page.read_text("utf-8"), "run: python tools/reference.py"
 
 
+@pytest.mark.parametrize("name", ["exposed.svg", "apart.svg"])
+def test_pictures_of_dependencies_are_what_the_command_draws(name):
+    spec = importlib.util.spec_from_file_location("pictures", TREE / "tools" / "pictures.py")
+    pictures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pictures)
+    drawn = pictures.svg(pictures.PICTURES[name]())
+    assert drawn == (TREE / "docs" / "pictures" / name).read_text("utf-8"), "run: python tools/pictures.py"
+
+
 def test_the_tutorials_scanner_has_under_sixty_lines() -> None:
     page = (TREE / "docs/tutorial/first-scanner.md").read_text("utf-8")
     [code] = re.findall(r"^```python file=licenses/orbitalreg_licenses.py\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)

@@ -53,7 +53,12 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
 
 def test_no_diagram_is_left_as_text(site: Path) -> None:
     assert not [page.name for page in PAGES if "```mermaid" in page.read_text("utf-8")]
-    assert sorted(path.name for path in (site / "_images").iterdir()) == ["layers.svg", "request.svg"]
+    assert sorted(path.name for path in (site / "_images").iterdir()) == [
+        "apart.svg",
+        "exposed.svg",
+        "layers.svg",
+        "request.svg",
+    ]
 
 
 @pytest.mark.parametrize("picture", sorted(TREE.glob("docs/pictures/*.svg")), ids=lambda path: path.name)

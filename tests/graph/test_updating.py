@@ -76,6 +76,35 @@ def test_a_finding_raises_the_exposures_of_all_that_leads_to_it(world: World) ->
     assert content(world.registry) == anew(world)
 
 
+def test_what_no_finding_has_a_part_in_raises_nothing_and_what_it_has_does(world: World) -> None:
+    world.put("bad==1.0")
+    world.put("fine==1.0")
+    world.put("low==1.0", "fine")
+    world.put("mid==1.0", "low")
+    world.put("top==1.0", "mid")
+    world.report("bad==1.0", "CVE-2020-1")
+    world.update()
+
+    def raised() -> bool:
+        before = world.exposures_revision("top")
+        world.update()
+        return world.exposures_revision("top") > before
+
+    world.put("low==1.1", "fine")
+    assert not raised()
+    world.put("low==1.2", "bad")
+    assert raised()
+    world.yank("low==1.2")
+    assert raised()
+    world.yank("low==1.1")
+    assert not raised()
+    world.yank("low==1.2", None)
+    assert raised()
+    world.delete("low==1.2")
+    assert raised()
+    assert content(world.registry) == anew(world)
+
+
 def test_nothing_is_written_where_nothing_changed(world: World) -> None:
     world.put("low==1.0")
     world.put("mid==1.0", "low")

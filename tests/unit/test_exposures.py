@@ -117,6 +117,21 @@ def test_one_vulnerability_of_one_package_is_one_exposure_whatever_scanners_call
     assert (fork.vulnerability, jinja.vulnerability) == (twin, older), "the worst first"
 
 
+def test_ids_that_another_version_joins_are_one_though_it_is_not_reached(house: House) -> None:
+    """So that one package's exposures are those that the repository's have of it."""
+    nodes: dict[NodeKey, list[Asked]] = {
+        ("app", "1", ""): [("ball<2", "ball", "1", ""), ("net", "net", "1", "")],
+        ("net", "1", ""): [("ball", "ball", "2", "")],
+        ("ball", "1", ""): [],
+        ("ball", "2", ""): [],
+    }
+    wrong = [vulnerability("A-1", "ball", "1"), vulnerability("B-1", "ball", "2")]
+    joining = vulnerability("A-1", "ball", "3", Severity.HIGH, "B-1")
+    repository_id = house.put(nodes, *wrong, joining)
+    assert house.told(repository_id, "app") == {"1": ["A-1: ball 1"]}
+    assert dict(house.known.of_repository(repository_id))["app"] == house.known.of(repository_id, "app")
+
+
 def test_extras_count_where_they_are_asked_for(house: House) -> None:
     nodes: dict[NodeKey, list[Asked]] = {
         ("plain", "1", ""): [("lib", "lib", "1", "")],

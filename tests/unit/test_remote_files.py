@@ -59,7 +59,8 @@ def test_a_cached_file_is_to_be_scanned_and_one_that_is_told_of_is_not(make_benc
     bench = make_bench(scanners=("one", "two"))
     bench.tell(bench.put("ball@1.toy", b"one"), told("ball@2.toy"))
     offered = bench.cache()
-    rows = bench.catalog.read().execute("SELECT kind, subject FROM job ORDER BY kind").fetchall()
+    sql = "SELECT kind, subject FROM job WHERE kind LIKE 'scan.%' ORDER BY kind"
+    rows = bench.catalog.read().execute(sql).fetchall()
     assert rows == [("scan.one", offered.id), ("scan.two", offered.id)]
 
 

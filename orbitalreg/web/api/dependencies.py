@@ -7,7 +7,7 @@ from pydantic import Field
 
 from orbitalreg.exports.graphs import DRAWINGS, POLICY
 from orbitalreg.graph.trees import DEPTH, NODES
-from orbitalreg.inventory.dependencies import affected_key, dependent_key, download_key
+from orbitalreg.inventory.dependencies import dependent_key, download_key, hit_key
 from orbitalreg.model import Right
 from orbitalreg.summaries import Affected, Dependent, Page, TokenDownloads, VersionGraph
 from orbitalreg.web.api.downloads import Span
@@ -85,18 +85,11 @@ class RepositoryAffected(RepositoryResource):
     @operation("GET", Right.READ, Page[Affected], query=Vulnerable)
     def list(self, req: falcon.Request, query: Vulnerable) -> Page[Affected]:
         """List whom a vulnerability hits, of what you may read: what has it, and what gets it by its dependencies."""
-        repository, dependencies = self._repository(req), self._inventory(req).dependencies
-
-        def may_see(package: str) -> bool:
-            return may_read(caller(req), repository, package)
-
-        return page(
-            query,
-            START,
-            texts_key,
-            lambda key, limit: dependencies.hits(query.vulnerability, key, limit, may_see),
-            affected_key,
-        )
+        repository = self._repository(req)
+        dependencies = self._inventory(req).dependencies
+        hits = [one for one in dependencies.hits(query.vulnerability) if may_read(caller(req), repository, one.package)]
+        chosen = part(query, hits, hit_key)
+        return Page([dependencies.affected(hit) for hit in chosen.items], chosen.next)
 
 
 class AffectedDownloads(RepositoryResource):

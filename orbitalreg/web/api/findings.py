@@ -7,7 +7,7 @@ from pydantic import Field
 
 from orbitalreg.assembly import Registry
 from orbitalreg.exports import EXPORTS
-from orbitalreg.inventory import FIRST, Wanted
+from orbitalreg.inventory import FIRST, Sought
 from orbitalreg.model import Right, Severity
 from orbitalreg.summaries import Page, SeverityName, VersionFindings
 from orbitalreg.web.api.exporting import Exporter
@@ -33,8 +33,8 @@ class Chosen(Sent):
     exposures: bool = Field(default=True, description=_EXPOSURES)
 
     @property
-    def wanted(self) -> Wanted:
-        return Wanted(Severity.parse(self.severity), self.exposures)
+    def sought(self) -> Sought:
+        return Sought(Severity.parse(self.severity), self.exposures)
 
 
 class ChosenPart(Paging, Chosen):
@@ -56,7 +56,7 @@ class FindingsResource(RepositoryResource):
         """All that the caller may read of the repository, or the package, or the version. Raises `NotFound`."""
         repository = self._repository(req)
         versions = self._inventory(req).whole_findings(
-            package, version, query.wanted, lambda name: may_read(caller(req), repository, name)
+            package, version, query.sought, lambda name: may_read(caller(req), repository, name)
         )
         return self._exporter.document(query.format, repository.address, versions, package, version)
 
@@ -78,7 +78,7 @@ class RepositoryFindings(FindingsResource):
             query,
             FIRST,
             id_key,
-            lambda key, limit: inventory.all_findings(key, limit, query.wanted, may_see),
+            lambda key, limit: inventory.all_findings(key, limit, query.sought, may_see),
             lambda found: (found.package, found.version),
         )
 
@@ -96,7 +96,7 @@ class PackageFindings(FindingsResource):
             query,
             FIRST,
             id_key,
-            lambda key, limit: inventory.findings(package, key[1] if key[0] else None, limit, query.wanted),
+            lambda key, limit: inventory.findings(package, key[1] if key[0] else None, limit, query.sought),
             lambda found: (found.package, found.version),
         )
 
@@ -109,4 +109,4 @@ class VersionFindingsItem(FindingsResource):
         """Show what scanners found in a version, and which of its files none has looked at."""
         if query.format != "json":
             return self._document(req, query, package, version)
-        return self._inventory(req).version_findings(package, version, query.wanted)
+        return self._inventory(req).version_findings(package, version, query.sought)
