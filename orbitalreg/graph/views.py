@@ -9,6 +9,8 @@ from orbitalreg.errors import InvalidName
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import Address, Kind, Repository
 from orbitalreg.sources import GovernedSource, RawSource
+from orbitalreg.sources.governed import Judged
+from orbitalreg.sources.kept import Kept
 from orbitalreg.sources.virtual import VirtualSource
 
 SCHEME = 1
@@ -36,12 +38,14 @@ def make_views(
 ) -> list[View]:
     """Of every repository; `sources` are those of the configuration. None where the graph is turned off."""
     views = []
+    kept: Kept[Judged] = Kept()
     for source in sources.values():
         adapter = formats[source.repository.format]
         leaves = _leaves(source.raw)
-        bare = source.without_policies()
+        bare = source.without_policies(kept)
         for environment in environments(settings, adapter):
-            said = [str(SCHEME), environment, bare.rules_digest, *_configured(settings, source.raw)]
+            said = [str(SCHEME), environment, bare.rules_digest, repr(sorted(bare.judges))]
+            said += _configured(settings, source.raw)
             views.append(
                 View(
                     source.repository,

@@ -31,6 +31,9 @@ ANONYMOUS = "anonymous"
 EVERYTHING = 1 << 30
 KEPT = 1000
 """After so many exposures, what was read to judge them is read anew."""
+JUDGED = 100
+"""Of so many exposures of one version, the worst, it is looked whether they can be avoided, and how: each takes time by
+all that the version brings along."""
 NO_OUTLOOK = Outlook(is_unavoidable=False, upgrade=None)
 
 
@@ -130,14 +133,14 @@ class Dependencies:
     def exposures(
         self, package: str, versions: Iterable[str], sought: Sought = ALL
     ) -> Mapping[str, list[ExposureSummary]]:
-        """What these versions of a package get by their dependencies, the worst first."""
+        """What these versions of a package get by their dependencies, the worst first; `JUDGED` have an outlook."""
         if not sought.exposures:
             return {}
         found = self._exposures_of(package)
         return {
             version: [
-                self._exposure(package, version, one)
-                for one in found[version]
+                self._exposure(package, version, one, place < JUDGED)
+                for place, one in enumerate(found[version])
                 if one.vulnerability.severity >= sought.at_least
             ]
             for version in versions
@@ -151,8 +154,9 @@ class Dependencies:
             self._last = (package, revision, self._exposures.of(self._repository.id, package))
         return self._last[2]
 
-    def _exposure(self, package: str, version: str, exposure: Exposure) -> ExposureSummary:
-        outlook, has_it = self._outlook(package, version, exposure), exposure.path[-1]
+    def _exposure(self, package: str, version: str, exposure: Exposure, is_judged: bool) -> ExposureSummary:
+        outlook = self._outlook(package, version, exposure) if is_judged else NO_OUTLOOK
+        has_it = exposure.path[-1]
         return ExposureSummary(
             finding_summary(exposure.vulnerability),
             has_it.package,

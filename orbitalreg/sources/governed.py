@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from orbitalreg.catalog import Catalog, exceptions, reports
 from orbitalreg.errors import NotFound, Withheld
+from orbitalreg.findings import Exposure
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import File, Listing, Microseconds, Repository, Withholding, now
 from orbitalreg.policy import CLEAN, Policy, Verdict
@@ -185,9 +186,12 @@ class GovernedSource:
             self._raw, self._adapter, replace(self._governance, rules={}, policies=given, kept=Kept())
         )
 
-    def without_policies(self) -> "GovernedSource":
-        """The same repository by its rules alone: what an installer could choose from, if no policy held it back."""
-        return GovernedSource(self._raw, self._adapter, replace(self._governance, policies={}, kept=Kept()))
+    def without_policies(self, kept: Kept[Judged] | None = None) -> "GovernedSource":
+        """The same repository by its rules alone: what an installer could choose from, if no policy held it back.
+
+        What it judged is in `kept`, which others like it may share.
+        """
+        return GovernedSource(self._raw, self._adapter, replace(self._governance, policies={}, kept=kept or Kept()))
 
     def remedies(self, package: str) -> Mapping[Any, str]:
         """Why versions are let through although they are too young at this moment, by their keys."""
@@ -233,8 +237,11 @@ class GovernedSource:
         reports_of = {} if self._known is None else self._known.of(self._adapter.name, listing)
         if self._exposed is None:
             return Said(reports_of, {})
-        exposures = self._exposed.of(self._raw.repository.id, listing.package)
-        return Said(reports_of, {self.version_key(version): found for version, found in exposures.items()})
+        exposures: dict[Any, tuple[Exposure, ...]] = {}
+        for version, found in self._exposed.of(self._raw.repository.id, listing.package).items():
+            key = self.version_key(version)
+            exposures[key] = exposures.get(key, ()) + found
+        return Said(reports_of, exposures)
 
     def _exceptions(self, package: str, instant: Microseconds) -> tuple[exceptions.ExceptionRow, ...]:
         if not self._opened_in:

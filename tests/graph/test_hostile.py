@@ -77,3 +77,11 @@ def test_versions_that_go_together_are_looked_at_once_by_what_they_ask_for(
         assert len(rows) < 5 * 30
     finally:
         world.close()
+
+
+def test_what_is_kept_of_listings_is_bounded_for_all_graphs_together(tmp_path: Path) -> None:
+    world = World(tmp_path, MIRRORED)
+    try:
+        assert len({id(view.source._kept) for view in world.registry.graph.views}) == 1
+    finally:
+        world.close()

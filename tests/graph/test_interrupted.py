@@ -10,7 +10,9 @@ from orbitalreg.catalog import graph, graph_changes
 from orbitalreg.graph.applying import Application
 from orbitalreg.graph.reading import Reading
 from orbitalreg.graph.updating import Updater
+from orbitalreg.graph.views import make_views
 from orbitalreg.model import Finding, Listing, Report, ReportStatus, Severity
+from orbitalreg.sources import GovernedSource
 
 MIRROR = """
 [projects.acme.repositories]
@@ -78,3 +80,22 @@ def test_a_graph_whose_end_was_broken_off_is_whole_when_it_is_wanted_again(world
     world.update()
     assert world.exposed("top") == ["CVE-2020-1"]
     assert content(world.registry) == anew(world)
+
+
+def test_who_judges_versions_by_name_has_graphs_looked_at_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an upstream only lists has no scan of its own: nobody else would say that it may be affected by now."""
+    world = World(tmp_path, MIRROR)
+    try:
+        world.tell("low==1.0")
+        world.put("top==1.0", "low")
+        world.update()
+        assert world.exposed("top", "acme/all") == []
+        monkeypatch.setattr(GovernedSource, "judges", frozenset({"eye"}))
+        registry = world.registry
+        views = make_views(registry.settings, registry.formats, registry.sources.governed)
+        updater = Updater(world.catalog, views, Eye())
+        updater.reconcile()
+        updater.update()
+        assert world.exposed("top", "acme/all") == ["CVE-2020-1"]
+    finally:
+        world.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from orbitalreg.inventory import dependencies
 from orbitalreg.model import Severity
 
 from ..documents import valid_sarif, valid_vex
@@ -200,3 +201,9 @@ def test_many_versions_of_a_package_are_read_some_at_a_time(run: Callable[..., A
     assert sorted(int(one["version"]) for one in told["exposures"]) == list(range(60))
     told = json.loads(run("findings", "acme/toys", "--json").stdout)
     assert len(told["exposures"]) == 63
+
+
+def test_of_very_many_exposures_the_worst_are_judged(run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dependencies, "JUDGED", 0)
+    told = rows(run("findings", "acme/toys").stdout)
+    assert "high CVE-2020-1 top 1 mid 1 -> net 1 osv It bursts" in [line.replace(" - ", " ") for line in told]

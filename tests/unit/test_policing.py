@@ -496,6 +496,16 @@ def test_versions_are_matched_however_they_are_spelt(world: World) -> None:
     assert filenames(world.governed(raw)) == ["ball@1.1.toy"]
 
 
+def test_a_version_in_two_spellings_is_exposed_to_what_either_is(world: World) -> None:
+    """As one of an upstream is, that has two files of it; what each of them asks for may differ."""
+    raw = balls(local())
+    world.attach(raw, WIDE)
+    low = replace(THROUGH, vulnerability=replace(STRING_HOLE, severity=Severity.LOW, by={"eye": Severity.LOW}))
+    world.exposed.put(raw, "ball", "1.0", THROUGH)
+    world.exposed.put(raw, "ball", "01.00", low)
+    assert filenames(world.governed(raw)) == ["ball@1.1.toy"]
+
+
 def test_without_a_transitive_policy_nobody_is_asked_and_with_one_only_the_revision_while_it_is_the_same(
     world: World,
 ) -> None:
