@@ -13,7 +13,8 @@ PARALLEL := -n auto --dist loadfile
 DAILY := tests/e2e/test_clients.py
 SERVED := tests/web/test_server.py tests/web/test_jobs_served.py tests/web/test_adversity.py \
 	tests/unit/test_scanning.py tests/unit/test_scanning_names.py tests/unit/test_cli_scan.py
-STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py tests/e2e/test_scanning.py
+STRESS := tests/e2e/test_hostile_uploads.py tests/e2e/test_large_upload.py tests/e2e/test_crash.py tests/e2e/test_scanning.py \
+	tests/e2e/test_churn.py tests/e2e/test_backup.py
 KINDS := $(wildcard plugins/plugin_pypi/tests/test_conformance_*.py) plugins/plugin_pypi/tests/test_json_api.py
 CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi plugins/plugin_htpasswd/orbitalreg_htpasswd plugins/plugin_oidc/orbitalreg_oidc_gitlab \
 	$(foreach name,$(SCANNERS),plugins/plugin_scanners/$(name)/orbitalreg_$(name))
@@ -21,7 +22,7 @@ CODE := orbitalreg plugins/plugin_pypi/orbitalreg_pypi plugins/plugin_htpasswd/o
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-plugins test-e2e test-api test-clients test-upstreams test-pythons test-deploy test-scanners scanners stress check format lint types layers docs crash soak soak-short bench bench-smoke clean
+.PHONY: help serve test test-plugins test-e2e test-api test-clients test-upstreams test-pythons test-deploy test-scanners scanners stress check format lint types layers docs crash churn soak soak-short bench bench-smoke clean
 
 help:  ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -70,8 +71,9 @@ test-upstreams: $(BIN)/.developer  ## every kind of repository in full, and real
 test-pythons: $(BIN)/.developer  ## the tests of host, web and plugins on each supported CPython of this machine
 	$(BIN)/python tools/pythons.py
 
-test-deploy: $(BIN)/.developer  ## systemd, nginx, the image's steps, a backup, and wheels for each platform
+test-deploy: $(BIN)/.developer  ## systemd, nginx, the image's steps, backups, a restored server in full, and wheels for each platform
 	$(PYTEST) tests/deploy
+	ORBITALREG_RESTORED=1 $(PYTEST) $(PARALLEL) $(KINDS)
 
 scanners: .tools/.installed  ## the real scanners, pinned, into .tools/; Grype and osv-scanner where there is Go
 
@@ -102,6 +104,9 @@ docs: $(BIN)/.developer  ## the documentation as a site, in site/, and against t
 
 crash: $(BIN)/.developer  ## 200 SIGKILLs during uploads; some minutes
 	ORBITALREG_CRASHES=200 $(PYTEST) tests/e2e/test_crash.py
+
+churn: $(BIN)/.developer  ## a million uploads and deletions beside collectors that are killed: an hour or more
+	ORBITALREG_CHURN=1000000 $(PYTEST) -s tests/e2e/test_churn.py
 
 soak: $(BIN)/.developer  ## an hour of mixed work, and slow clients: nothing grows; samples and pictures into .soak/
 	$(PYTEST) -s tests/soak

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from orbitalreg import config
 from orbitalreg.assembly import Registry, assemble
-from orbitalreg.catalog import files, graph_changes, reports, repositories
+from orbitalreg.catalog import blobs, files, graph_changes, reports, repositories
 from orbitalreg.catalog.database import FILENAME
 from orbitalreg.model import Address, File, Finding, Report, ReportStatus, Severity
 
@@ -76,7 +76,7 @@ def _publish(registry: Registry, db: object, repository_id: str, name: str, vers
         filename = f"{name}-1.{number}-py3-none-any.whl"
         attributes = {"filetype": "bdist_wheel"}
         file = File(filename, name, f"1.{number}", filename, 1, "00", 1, attributes, tuple(needs))
-        files.ensure_blob(db, "00", "00", 1)  # type: ignore[arg-type]
+        blobs.hold(db, "00", "00", 1)  # type: ignore[arg-type]
         files.insert(db, repository_id, row.id, file, "bench")  # type: ignore[arg-type]
     repositories.package_changed(db, row.id, len(versions))  # type: ignore[arg-type]
 

@@ -13,6 +13,9 @@ from orbitalreg.audit.chain import Chainer
 from orbitalreg.audit.entries import CHAIN
 from orbitalreg.blobs import sync
 from orbitalreg.catalog import Catalog, repositories
+from orbitalreg.collection.keeping import Upkeep
+from orbitalreg.collection.restoring import refuse_half_restored
+from orbitalreg.collection.verifying import Repair
 from orbitalreg.config import RepositorySettings, Settings
 from orbitalreg.errors import ConfigError, NotFound, StorageFailed
 from orbitalreg.graph.keeping import Graphs
@@ -54,12 +57,19 @@ class Registry:
     scanning: Scanning
     graph: Graphs
     known: KnownReports
+    upkeep: Upkeep
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """What runs the jobs, by their kinds."""
         chain = Handler(Chainer(self.catalog, self.webhooks.hand_out), attempts=None, longest_delay=60, at_start=True)
-        return {CHAIN: chain, **self.webhooks.handlers, **self.scanning.handlers, **self.graph.handlers}
+        return {
+            CHAIN: chain,
+            **self.webhooks.handlers,
+            **self.scanning.handlers,
+            **self.graph.handlers,
+            **self.upkeep.handlers,
+        }
 
     def repository(self, address: Address) -> Repository:
         """The configured repository. Raises `NotFound`."""
@@ -139,6 +149,7 @@ def check_plugins(settings: Settings) -> Plugins:
 def assemble(settings: Settings) -> Registry:
     """Open the data folder and bring it in line with the settings. Raises `ConfigError`, `StorageFailed`."""
     plugins = check_plugins(settings)
+    refuse_half_restored(settings.data.path)
     _make_folder(settings.data.path)
     store = plugins.blob_stores[settings.storage.backend](settings.data.path, settings.storage.options)
     staging.sweep(store.staging)
@@ -176,7 +187,18 @@ def assemble(settings: Settings) -> Registry:
             lambda: scanning.queue.is_quiet,
         ),
         known,
+        Upkeep(settings.upkeep, catalog, store, settings.data.path, _repair(settings, configured, scanning)),
     )
+
+
+def _repair(settings: Settings, configured: Mapping[Address, Repository], scanning: Scanning) -> Repair:
+    wanted = dict(settings.repositories())
+    asking = [
+        repository.id
+        for address, repository in configured.items()
+        if repository.kind is Kind.REMOTE and not wanted[address].offline
+    ]
+    return Repair(frozenset(asking), frozenset(scanning.queue.scanners))
 
 
 def lookouts(plugins: Plugins) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from orbitalreg.errors import InvalidName
 from orbitalreg.interfaces import FormatAdapter
 from orbitalreg.model import Finding, Microseconds, Report, Severity
-from orbitalreg.summaries import BundledSummary, FindingSummary, severity_name
+from orbitalreg.summaries import BundledSummary, FindingSummary, HopSummary, severity_name
 from orbitalreg.times import at
 
 Order = Callable[[str], Any]
@@ -131,6 +131,10 @@ def with_findings(report: Report, others: Iterable[Finding]) -> Report:
     known = frozenset(report.findings)
     more = tuple(one for one in others if one not in known)
     return replace(report, findings=(*report.findings, *more)) if more else report
+
+
+def path_summary(path: Iterable[Hop]) -> list[HopSummary]:
+    return [HopSummary(hop.stated, hop.package, hop.version, list(hop.extras)) for hop in path]
 
 
 def finding_summary(one: Vulnerability) -> FindingSummary:

@@ -15,8 +15,9 @@ from sqlite_utils import Database
 from ulid import ULID
 
 from orbitalreg import audit, staging
-from orbitalreg.catalog import Catalog, exceptions, files, repositories
+from orbitalreg.catalog import Catalog, blobs, exceptions, files, repositories
 from orbitalreg.errors import Busy, FileExists, Forbidden, Malformed, Misplaced, NoSpace, NotFound, UploadRefused
+from orbitalreg.holding import NotHeld, new_key
 from orbitalreg.inspection import Inspector
 from orbitalreg.interfaces import DIGESTS, BlobStore, FormatAdapter, Readable, Upload
 from orbitalreg.model import (
@@ -135,7 +136,10 @@ class LocalPublisher:
         found = self._desk.inspector.inspect(self._adapter, upload.path, upload.filename, claims)
         if (found.package, found.version) != (coordinates.package, coordinates.version):
             raise UploadRefused(f"{upload.filename}: its metadata is of {found.package} {found.version}")
-        return repeated or self._store(upload, replace(found, version=self._known_spelling(db, found)))
+        if repeated is not None:
+            self._mend(upload, repeated.file)
+            return repeated
+        return self._store(upload, replace(found, version=self._known_spelling(db, found)))
 
     def _known_spelling(self, db: Database, found: Inspection) -> str:
         """The version as the package has it already: equal versions are one, so that a yank takes all its files."""
@@ -182,17 +186,42 @@ class LocalPublisher:
 
         After a failure they are left for garbage collection: a commit that reports an error may yet have happened.
         """
-        sha256 = upload.digest("sha256")
-        key = None
-        if files.blob(self._desk.catalog.read(), sha256) is None:
-            key = f"{sha256}.{ULID()}"
-            self._desk.store.keep(upload.path, key)
         documents = [files.prepared(kind, body) for kind, body in found.documents.items()]
+        is_held = blobs.is_held(self._desk.catalog.read(), upload.digest("sha256"))
+        try:
+            return self._committed(upload, found, documents, None if is_held else self._keep(upload))
+        except NotHeld:  # garbage collection took them just now
+            return self._committed(upload, found, documents, self._keep(upload))
+
+    def _keep(self, upload: Upload) -> str:
+        """The key under which the bytes are durable now."""
+        key = new_key(upload.digest("sha256"))
+        self._desk.store.keep(upload.path, key)
+        return key
+
+    def _committed(
+        self, upload: Upload, found: Inspection, documents: Sequence[files.PreparedDocument], key: str | None
+    ) -> Publication:
         with self._desk.catalog.write() as db:
             publication, used_key = self._insert(db, upload, found, documents, key)
         if key is not None and used_key != key:
             self._desk.store.delete(key)
         return publication
+
+    def _mend(self, upload: Upload, existing: File) -> None:
+        """What is uploaded again is sound: it takes the place of bytes that were lost or damaged here."""
+        sha256 = upload.digest("sha256")
+        if blobs.is_held(self._desk.catalog.read(), sha256):
+            return
+        key = self._keep(upload)
+        with self._desk.catalog.write() as db:
+            used_key = blobs.hold(db, sha256, key, upload.size)
+            if used_key == key:
+                target = f"{self._repository.address}/{existing.package}=={existing.version}"
+                detail = {"filename": existing.filename, "sha256": sha256}
+                audit.record(db, self._actor, "file.mend", target, detail, self._repository.address.project)
+        if used_key != key:
+            self._desk.store.delete(key)
 
     def _insert(
         self,
@@ -209,8 +238,9 @@ class LocalPublisher:
         coordinates = Coordinates(found.package, found.version)
         self._check_may_appear(db, coordinates, upload)
         sha256 = upload.digest("sha256")
-        held = files.blob(db, sha256)
-        used_key = held.key if held else files.ensure_blob(db, sha256, _present(key), upload.size)
+        used_key = blobs.hold(db, sha256, key, upload.size)
+        if used_key is None:
+            raise NotHeld
         file = File(
             str(ULID()),
             found.package,
@@ -234,13 +264,6 @@ class LocalPublisher:
             detail["unasked"] = list(self._unasked)
         audit.record(db, self._actor, "file.publish", target, detail, self._repository.address.project)
         return Publication(file, True), used_key
-
-
-def _present(key: str | None) -> str:
-    """The key of bytes that were kept. They were not where garbage collection took the older copy just now."""
-    if key is None:
-        raise Busy("the same bytes were being removed at this moment; upload again")
-    return key
 
 
 def _same_or_refused(existing: File, upload: Upload) -> Publication:

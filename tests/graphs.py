@@ -11,9 +11,10 @@ from ulid import ULID
 
 from orbitalreg import config
 from orbitalreg.assembly import Registry, assemble
-from orbitalreg.catalog import Catalog, exceptions, files, graph, remotes, reports, repositories
+from orbitalreg.catalog import Catalog, blobs, exceptions, files, graph, remotes, reports, repositories
 from orbitalreg.catalog.database import FILENAME
 from orbitalreg.config import Settings
+from orbitalreg.exposures import KnownExposures
 from orbitalreg.model import Address, File, Finding, RemoteFile, Report, ReportStatus, Severity, now
 from orbitalreg.sources.patience import asking_nobody
 
@@ -67,7 +68,7 @@ class World:
         file = File(str(ULID()), package, version, filename, 1, digest, now(), attributes, requirements, **more)
         repository_id = self.repository_id(to)
         with self.catalog.write(lasting=False) as db:
-            files.ensure_blob(db, digest, digest, 1)
+            blobs.hold(db, digest, digest, 1)
             row = repositories.ensure_package(db, repository_id, package)
             files.insert(db, repository_id, row.id, file, "tester")
             repositories.package_changed(db, row.id, +1)
@@ -124,7 +125,7 @@ class World:
             row = repositories.package(db, self.repository_id(on), package)
             assert row is not None
             if remotes.cached_digest(db, file.id) is None:
-                files.ensure_blob(db, digest, key, len(body or b"1"))
+                blobs.hold(db, digest, key, len(body or b"1"))
                 files.insert(
                     db, self.repository_id(on), row.id, replace(file, sha256=digest, size=len(body or b"1")), "upstream"
                 )
@@ -203,6 +204,11 @@ class World:
             f"{_pin(*row[:3])} {row[3]}{'' if row[4] else ' unknown'}{': ' + row[5] if row[5] else ''}"
             for row in rows.fetchall()
         )
+
+    def exposed(self, package: str, repository: str = "acme/internal") -> list[str]:
+        """The ids of what versions of the package are exposed to."""
+        found = KnownExposures(self.catalog).of(self.repository_id(repository), package).values()
+        return sorted({one.vulnerability.id for some in found for one in some})
 
     def exposures_revision(self, package: str, repository: str = "acme/internal") -> int:
         subject = f"exposures:{self.repository_id(repository)}:{package}"

@@ -10,7 +10,7 @@ from ulid import ULID
 
 from orbitalreg import config
 from orbitalreg.assembly import Registry, assemble
-from orbitalreg.catalog import files, reports
+from orbitalreg.catalog import blobs, reports
 from orbitalreg.inventory import inventory_of
 from orbitalreg.model import Address, Database, Finding, Report, ReportStatus, Severity
 
@@ -75,7 +75,7 @@ def _blob(registry: Registry, body: bytes) -> str:
     staged.write_bytes(body)
     registry.store.keep(staged, key)
     with registry.catalog.write() as db:
-        files.ensure_blob(db, sha256, key, len(body))
+        blobs.hold(db, sha256, key, len(body))
     return sha256
 
 

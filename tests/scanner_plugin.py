@@ -5,7 +5,7 @@
 
 from typing import Any
 
-from orbitalreg.catalog import files, reports
+from orbitalreg.catalog import blobs, files, reports
 from orbitalreg.jobs import Worker
 from orbitalreg.model import Report
 from orbitalreg.scanning import scans
@@ -195,7 +195,7 @@ def waiting(site: Any, kind: str = "scan.probe") -> list[tuple[str, int, str | N
 
 
 def blob(site: Any, sha256: str) -> bytes:
-    row = files.blob(site.registry.catalog.read(), sha256)
+    row = blobs.get(site.registry.catalog.read(), sha256)
     assert row is not None
     with site.registry.store.open(row.key) as stream:
         return bytes(stream.read())

@@ -31,7 +31,7 @@ DOCS = TREE / "docs"
 INCLUDED = re.compile(r"^(```\w+(?: \w+=\S+)* from=(?P<path>\S+)\n)(.*?)(^```$)", re.DOTALL | re.MULTILINE)
 BLOCK = re.compile(r"(<!-- generated: (?P<name>\S+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
-SIZES = ("max_upload", "max_page", "max_name_list", "memory_limit", "disk_limit")
+SIZES = ("max_upload", "max_page", "max_name_list", "memory_limit", "disk_limit", "verify_rate")
 DURATIONS = (
     "max_lifetime",
     "exchanged_lifetime",
@@ -43,6 +43,8 @@ DURATIONS = (
     "grace",
     "time_limit",
     "watch_interval",
+    "gc_grace",
+    "verify_interval",
 )
 PERIODS = [(86400, "d"), (3600, "h"), (60, "m"), (1, "s")]
 UNITS = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")]
@@ -250,6 +252,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "grants": lambda: settings_table(config.GrantSettings),
     "tokens": lambda: settings_table(config.TokenSettings),
     "scanning": lambda: settings_table(config.ScanningSettings),
+    "upkeep": lambda: settings_table(config.UpkeepSettings),
     "graph": lambda: settings_table(config.GraphSettings),
     "project": lambda: settings_table(config.ProjectSettings),
     "repository": lambda: settings_table(config.RepositorySettings),

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # the driver it chose: pysqlite3 where that is
 
 from orbitalreg.catalog.commits import CommitMark
-from orbitalreg.catalog.schema import migrations
-from orbitalreg.errors import Busy, NoSpace, StorageFailed
+from orbitalreg.catalog.schema import NAMES, migrations
+from orbitalreg.errors import Busy, NoSpace, StorageFailed, storage_error
 
 FILENAME = "catalog.sqlite3"
 BUSY_SECONDS = 30
@@ -66,6 +66,7 @@ class Catalog:
         try:
             data.mkdir(parents=True, exist_ok=True)
             self._mark = CommitMark(data)
+            self.refuse_newer()
             _enable_wal(self._connect())
             with self.write() as db:
                 migrations.apply(db)
@@ -152,6 +153,46 @@ class Catalog:
         except sqlite3.Error as error:
             raise StorageFailed(f"the catalog cannot be read: {error}") from error
 
+    def refuse_newer(self) -> None:
+        """Raises `StorageFailed` where the tables are of a later version than this one, which would not know them."""
+        unknown = newer(self.read())
+        if unknown:
+            raise StorageFailed(
+                f"the catalog {self._path} was written by a newer OrbitalReg (it has {', '.join(unknown)}): "
+                "run that version or a later one, or restore a backup that was made before"
+            )
+
+    def problems(self) -> list[str]:
+        """What SQLite finds wrong with the catalog, one line for each: damaged pages, rows that refer to none.
+
+        It reads everything, while others write.
+        """
+        db = self.read()
+        try:
+            told = [str(row[0]) for row in db.execute("PRAGMA integrity_check").fetchall() if row[0] != "ok"]
+            missing = db.execute("PRAGMA foreign_key_check").fetchall()
+        except sqlite3.DatabaseError as error:
+            return [f"the catalog cannot be read: {error}"]
+        return told + [
+            f"{table}: row {row} refers to a {parent} that is not there" for table, row, parent, _ in missing
+        ]
+
+    def copy(self, target: Path) -> None:
+        """Write the catalog as it is now to the new file `target`, whole and durable, while others write.
+
+        Raises `NoSpace`, `StorageFailed`.
+        """
+        try:
+            with closing(sqlite3.connect(str(target))) as copied:
+                self.read().conn.backup(copied)
+                copied.execute("PRAGMA journal_mode=DELETE")
+            with open(target, "rb") as file:
+                os.fsync(file.fileno())
+        except sqlite3.Error as error:
+            raise _translated(error) from error
+        except OSError as error:
+            raise storage_error(error, "the catalog could not be copied") from error
+
     def is_current(self) -> bool:
         """Whether its tables are those of this version."""
         return not migrations.pending(self.read())
@@ -163,6 +204,11 @@ class Catalog:
         db = Database(conn, execute_plugins=False)
         self._connections.of_process[os.getpid()] = db
         return db
+
+
+def newer(db: Database) -> list[str]:
+    """The migrations that were applied and that this version does not know."""
+    return [one.name for one in migrations.applied(db) if one.name not in NAMES]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Rows of `file`, `blob`, `document` and `deleted_file`."""
+"""Rows of `file`, `document` and `deleted_file`."""
 
 import hashlib
 import json
@@ -159,31 +159,6 @@ def deleted_digest(db: Database, repository_id: str, filename: str) -> str | Non
 def set_yanked(db: Database, file_ids: Iterable[str], reason: str | None) -> None:
     """Writes. None takes the yank back."""
     db.conn.executemany("UPDATE file SET yanked = ? WHERE id = ?", [(reason, file_id) for file_id in file_ids])
-
-
-@dataclass(frozen=True, slots=True)
-class BlobRow:
-    """Bytes that are held, and the store's key for them."""
-
-    sha256: str
-    key: str
-    size: int
-
-
-def blob(db: Database, sha256: str) -> BlobRow | None:
-    row = db.execute("SELECT sha256, key, size FROM blob WHERE sha256 = ?", (sha256,)).fetchone()
-    return BlobRow(*row) if row else None
-
-
-def ensure_blob(db: Database, sha256: str, key: str, size: int) -> str:
-    """Writes: the key under which these bytes are held from now on; another than `key` where they already were."""
-    db.execute(
-        "INSERT INTO blob (sha256, key, size, created_at) VALUES (?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING",
-        (sha256, key, size, now()),
-    )
-    row = blob(db, sha256)
-    assert row is not None
-    return row.key
 
 
 def add_downloads(db: Database, counts: Mapping[tuple[str, str, str], int]) -> None:

@@ -103,9 +103,10 @@ def set_built(db: Database, graph_id: int, at: Microseconds) -> None:
 
 
 def forget(db: Database, graph: GraphRow) -> None:
-    """Writes: nobody is exposed to anything by this graph any more."""
+    """Writes: nobody is exposed to anything by this graph any more. Without a digest, what is left is made by none."""
     raise_all(db, graph)
     db.execute("DELETE FROM graph_finding WHERE graph_id = ?", (graph.id,))
+    set_digest(db, graph.id, "")
 
 
 def drop(db: Database, graph_id: int, limit: int) -> bool:
@@ -207,6 +208,11 @@ def put_package(db: Database, graph_id: int, package: str, revision: str, valid_
         " valid_until = excluded.valid_until",
         (graph_id, package, revision, valid_until),
     )
+
+
+def forget_package(db: Database, graph_id: int, package: str) -> None:
+    """Writes: it is as though the package had never been read."""
+    db.execute("UPDATE graph_package SET revision = '' WHERE graph_id = ? AND package = ?", (graph_id, package))
 
 
 def drop_package(db: Database, graph_id: int, package: str) -> None:

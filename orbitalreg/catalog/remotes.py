@@ -13,8 +13,9 @@ from sqlite_utils import Database
 from ulid import ULID
 
 from orbitalreg.catalog import graph_changes, reports
-from orbitalreg.catalog.files import BlobRow, PreparedDocument
-from orbitalreg.catalog.repositories import PACKAGE, PackageRow, package_row
+from orbitalreg.catalog.blobs import BlobRow
+from orbitalreg.catalog.files import PreparedDocument
+from orbitalreg.catalog.repositories import PACKAGE, PackageRow, package_changed, package_row
 from orbitalreg.model import File, Microseconds, RemoteFile, now
 
 LEVEL = 3
@@ -204,7 +205,8 @@ def cached_digest(db: Database, file_id: str) -> str | None:
 def cached_blob(db: Database, file_id: str) -> BlobRow | None:
     """The bytes held for a file."""
     row = db.execute(
-        "SELECT b.sha256, b.key, b.size FROM file AS f JOIN blob AS b ON b.sha256 = f.sha256 WHERE f.id = ?", (file_id,)
+        "SELECT b.sha256, b.key, b.size, b.fault FROM file AS f JOIN blob AS b ON b.sha256 = f.sha256 WHERE f.id = ?",
+        (file_id,),
     ).fetchone()
     return BlobRow(*row) if row else None
 
@@ -274,6 +276,20 @@ def drop_cached(db: Database, file_ids: Collection[str]) -> None:
     """Writes: the rows of files that are offered no more, and of reports on them. Blobs' rows stay for collection."""
     db.conn.executemany("DELETE FROM file WHERE id = ?", [(file_id,) for file_id in file_ids])
     reports.drop(db, file_ids)
+
+
+def let_go(db: Database, file_id: str, package_id: str) -> None:
+    """Writes: the bytes of a file are to be fetched again; what is known of it stays, but for reports.
+
+    The package has a new revision.
+    """
+    db.execute(
+        "INSERT INTO remote_document (file_id, kind, package_id, sha256, body)"
+        " SELECT file_id, kind, ?, sha256, body FROM document WHERE file_id = ? ON CONFLICT (file_id, kind) DO NOTHING",
+        (package_id, file_id),
+    )
+    drop_cached(db, [file_id])
+    package_changed(db, package_id, -1)
 
 
 def put_recall(db: Database, repository_id: str, file: File, reason: str) -> bool:

@@ -81,6 +81,17 @@ def drop(db: Database, file_ids: Iterable[str]) -> None:
         db.conn.executemany(f"DELETE FROM {table} WHERE file_id = ?", ids)
 
 
+def let_go(db: Database, sha256: str) -> list[tuple[str, str]]:
+    """Writes: what reports left beside themselves in these bytes is there no more. (file id, scanner) of each."""
+    raw = db.execute(
+        "UPDATE report SET raw_sha256 = NULL WHERE raw_sha256 = ? RETURNING file_id, scanner", (sha256,)
+    ).fetchall()
+    documents = db.execute(
+        "DELETE FROM report_document WHERE sha256 = ? RETURNING file_id, scanner", (sha256,)
+    ).fetchall()
+    return sorted({(file_id, scanner) for file_id, scanner in [*raw, *documents]})
+
+
 def of_files(db: Database, file_ids: Sequence[str]) -> dict[str, tuple[Report, ...]]:
     """The reports on each of these files, by the names of the scanners; a file without one is left out."""
     found: dict[str, list[Report]] = {}

@@ -53,6 +53,15 @@ def m009_graph(db: Database) -> None:
     _run(db, _GRAPH)
 
 
+@migrations()
+def m010_upkeep(db: Database) -> None:
+    _run(db, _UPKEEP)
+
+
+NAMES = tuple(name for name in dict(globals()) if name[0] == "m" and name[1:4].isdigit())
+"""Of all migrations, in their order."""
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";"):
         if statement.strip():
@@ -414,4 +423,29 @@ CREATE TABLE graph_pending (
     PRIMARY KEY (graph_id, package)
 );
 CREATE INDEX graph_pending_mark ON graph_pending (mark)
+"""
+
+# `unused_since` is when collection found that nothing refers to a blob, `fault` what verification found wrong with its
+# bytes. `blob_removal` has the keys whose bytes are being removed from the store (`ended_at` is null until they are),
+# and those of bytes that no row ever named, so that no row names them afterwards. `upkeep` is how far each of the tasks
+# that go over everything has come.
+_UPKEEP = """
+ALTER TABLE blob ADD COLUMN unused_since BIGINT;
+ALTER TABLE blob ADD COLUMN fault TEXT;
+ALTER TABLE blob ADD COLUMN fault_at BIGINT;
+CREATE INDEX blob_unused ON blob (unused_since, sha256) WHERE unused_since IS NOT NULL;
+CREATE INDEX blob_faulty ON blob (sha256) WHERE fault IS NOT NULL;
+CREATE TABLE blob_removal (
+    key TEXT PRIMARY KEY,
+    begun_at BIGINT NOT NULL,
+    ended_at BIGINT
+);
+CREATE INDEX blob_removal_open ON blob_removal (key) WHERE ended_at IS NULL;
+CREATE TABLE upkeep (
+    task TEXT PRIMARY KEY,
+    begun_at BIGINT NOT NULL,
+    ended_at BIGINT,
+    place TEXT NOT NULL,
+    told TEXT NOT NULL
+)
 """

@@ -12,6 +12,16 @@ _COUNTS = (
     ("files", "Published files.", "SELECT COUNT(*) FROM file"),
     ("blobs", "Blobs held.", "SELECT COUNT(*) FROM blob"),
     ("blob_bytes", "Bytes of the blobs held.", "SELECT COALESCE(SUM(size), 0) FROM blob"),
+    (
+        "blobs_unused",
+        "Blobs to which nothing refers, and that wait for collection.",
+        "SELECT COUNT(*) FROM blob WHERE unused_since IS NOT NULL",
+    ),
+    (
+        "blobs_faulty",
+        "Blobs that were found damaged or missing, and are not given out.",
+        "SELECT COUNT(*) FROM blob WHERE fault IS NOT NULL",
+    ),
     ("tokens", "Tokens that are not revoked.", "SELECT COUNT(*) FROM token WHERE revoked_at IS NULL"),
     ("jobs_failed", "Jobs whose last attempt failed.", "SELECT COUNT(*) FROM job WHERE failure IS NOT NULL"),
     ("audit_unlinked", "Entries not in the chain yet.", "SELECT COUNT(*) FROM audit_entry WHERE linked = 0"),

@@ -63,12 +63,15 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Requirer:
-    """A version that asks for a package in these words, and the version that is chosen for it, if any."""
+    """A version that asks for a package in these words, and the version that is chosen for it, if any.
+
+    `is_held` says so of the version, whatever extras it asks with.
+    """
 
     package: str
     version: str
     extras: tuple[str, ...]
-    depth: int
+    is_held: bool
     stated: str
     chosen: str | None
     reason: str | None
@@ -166,15 +169,23 @@ def leading(db: Database, graph_id: int, package: str, version: str | None = Non
 def requirers(db: Database, graph_id: int, package: str) -> list[Requirer]:
     """The versions that ask for the package, in byte order; with extras, only for what those bring."""
     rows = db.execute(
-        "SELECT n.package, n.version, n.extras, n.depth, e.stated, c.version, c.reason FROM graph_choice c"
+        "SELECT n.package, n.version, n.extras, EXISTS (SELECT 1 FROM graph_node h WHERE h.graph_id = n.graph_id"
+        " AND h.package = n.package AND h.version = n.version AND h.depth = 0), e.stated, c.version, c.reason"
+        " FROM graph_choice c"
         " JOIN graph_edge e ON e.choice_id = c.id JOIN graph_node n ON n.id = e.node_id"
         " WHERE c.graph_id = ? AND c.package = ? ORDER BY n.package, n.version, n.extras, e.stated, e.extras",
         (graph_id, package),
     )
     return [
-        Requirer(name, version, split(extras), depth, stated, chosen, reason)
-        for name, version, extras, depth, stated, chosen, reason in rows.fetchall()
+        Requirer(name, version, split(extras), bool(is_held), stated, chosen, reason)
+        for name, version, extras, is_held, stated, chosen, reason in rows.fetchall()
     ]
+
+
+def versions(db: Database, graph_id: int, package: str) -> set[str]:
+    """The versions of the package that are there, as they are spelt."""
+    rows = db.execute("SELECT version FROM graph_node WHERE graph_id = ? AND package = ?", (graph_id, package))
+    return {row[0] for row in rows.fetchall()}
 
 
 def has_package(db: Database, graph_id: int, package: str) -> bool:

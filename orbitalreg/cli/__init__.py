@@ -36,6 +36,10 @@ COMMANDS = (
     "scan.scan",
     "policies.policy",
     "worker.worker",
+    "upkeep.gc",
+    "upkeep.verify",
+    "backups.backup",
+    "backups.restore",
 )
 
 

@@ -107,8 +107,7 @@ def _tell(found: Sequence[InstallAudit], wanted: Sequence[str]) -> None:
     for number, one in enumerate(found):
         if number:
             click.echo()
-        count = len(one.packages)
-        brings = f"{count} {'package' if count == 1 else 'packages'}"
+        brings = _packages(one.packages)
         click.echo(f"{visible(', '.join(wanted))} from {one.repository}, {one.environment}: {brings}\n")
         _tree(one.packages)
         if unknown := [package.package for package in one.packages if not package.requirements_known]:
@@ -167,9 +166,13 @@ def _findings(packages: Sequence[InstalledVersion]) -> None:
         print_rows(rows, False, "")
     files = sum(one.found.file_count for one in packages)
     missing = sum(len(one.found.not_scanned) for one in packages)
-    click.echo(f"\n{len(rows) or 'no'} {'finding' if len(rows) == 1 else 'findings'} in {len(packages)} packages")
+    click.echo(f"\n{len(rows) or 'no'} {'finding' if len(rows) == 1 else 'findings'} in {_packages(packages)}")
     if missing:
         click.echo(f"{missing} of {files} files not scanned by any scanner: orbitalreg findings says why")
+
+
+def _packages(packages: Sequence[InstalledVersion]) -> str:
+    return f"{len(packages)} {'package' if len(packages) == 1 else 'packages'}"
 
 
 def _upgrades(upgrades: UpgradeSet) -> None:

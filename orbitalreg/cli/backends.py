@@ -192,10 +192,16 @@ class Local:
         return self._inventory(address).dependencies.dependents(adapter.normalize(package), number, transitive)
 
     def may_have(self, vulnerability: str) -> list[Address]:
-        """The repositories in whose view something has it."""
-        found = KnownExposures(self._registry.catalog).repositories_with(spelt(vulnerability))
+        """The repositories in whose view something has it, and those that cannot tell since there is no graph."""
+        found = set(KnownExposures(self._registry.catalog).repositories_with(spelt(vulnerability)))
+        looked_at = {view.repository.id for view in self._registry.graph.views}
         return sorted(
-            (address for address, repository in self._registry.repositories.items() if repository.id in found), key=str
+            (
+                address
+                for address, repository in self._registry.repositories.items()
+                if repository.id in found or repository.id not in looked_at
+            ),
+            key=str,
         )
 
     def affected(self, address: Address, vulnerability: str) -> list[Affected]:

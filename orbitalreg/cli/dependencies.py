@@ -64,7 +64,10 @@ def _chosen(registry: Backend, named: Named) -> str:
         return named.version
     newest = registry.package(named.address, named.package).newest
     if newest is None:
-        raise NotFound(f"{named.address}/{named.package} has no version")
+        place = f"{named.address}/{named.package}"
+        raise NotFound(
+            f"{place} shows no version: name one by ==VERSION; orbitalreg explain {place} says which there are"
+        )
     return newest
 
 
@@ -106,17 +109,19 @@ def _dependent(one: Dependent) -> dict[str, Any]:
     }
     if len(one.path) > 1:
         row["gets"] = path_words(one.path)
-    return {**row, **_held(one)}
+    return {**row, **_where(one)}
 
 
-def _held(one: Affected | Dependent) -> dict[str, str]:
-    return {"held": "here" if one.is_held else "upstream"}
+def _where(one: Affected | Dependent) -> dict[str, str]:
+    return {"held": "here" if one.is_held else "upstream", "in": ", ".join(one.environments)}
 
 
 def _print(rows: Iterable[dict[str, Any]], nothing: str) -> None:
-    """Where something is held is told where that is not here for all of them, and what to take where there is any."""
+    """Where something is held is told where that is not here for all of them, and what to take where there is any.
+    In which environments is told where that is not the same for all.
+    """
     told = list(rows)
-    for key, usual in (("held", "here"), ("instead", "")):
+    for key, usual in (("held", "here"), ("instead", ""), ("in", told[0]["in"] if told else "")):
         if all(row.get(key, usual) == usual for row in told):
             for row in told:
                 row.pop(key, None)
@@ -143,10 +148,12 @@ def affected(
 
     Exit 0 also where nobody has it.
     """
+    if not vulnerability.strip():
+        raise click.UsageError("ID is empty: give that of a vulnerability, such as CVE-2019-10906")
     address = None if repository is None else usage(Address.parse, repository, "--repo")
     with backend(config_file, server) as registry:
         places = [address] if address is not None else list(registry.may_have(vulnerability))
-        hits = [hit for place in places for hit in registry.affected(place, vulnerability)]
+        hits = _hits(registry, places, vulnerability)
         fetched = _fetched(registry, places, vulnerability, days) if hits and days else []
     if as_json:
         found = {
@@ -159,6 +166,22 @@ def affected(
     _print(map(_hit, hits), f"nobody here has {vulnerability}")
     if hits and days:
         _tell_downloads(fetched, days)
+
+
+def _hits(registry: Backend, places: Sequence[Address], vulnerability: str) -> list[Affected]:
+    """Where one of several places cannot be looked into, that is told beside. Raises `NotFound` where none can."""
+    hits: list[Affected] = []
+    faults: list[NotFound] = []
+    for place in places:
+        try:
+            hits += registry.affected(place, vulnerability)
+        except NotFound as error:
+            faults.append(error)
+    if faults and len(faults) == len(places):
+        raise faults[0]
+    for fault in faults:
+        click.echo(f"not looked into: {fault}", err=True)
+    return hits
 
 
 def _fetched(
@@ -184,7 +207,7 @@ def _hit(hit: Affected) -> dict[str, Any]:
         "by": path_words(hit.path) or "itself",
         "fixed in": hit.finding.fixed_in,
         "instead": instead(hit.is_unavoidable, hit.upgrade),
-        **_held(hit),
+        **_where(hit),
     }
 
 

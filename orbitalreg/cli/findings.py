@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -151,10 +151,7 @@ def print_table(address: Address, versions: Iterable[VersionFindings], tally: Ta
         came += [(version.package, version.version, one) for one in version.exposures]
     rows = [_row(*row) for row in found] + [_exposure_row(*row) for row in came]
     rows.sort(key=lambda row: (-Severity.parse(row["severity"]), row["package"], row["version"], row["id"], row["by"]))
-    for key in ("bundled", "by", "fixed in", "instead", "seen by", "title"):
-        if not any(row[key] for row in rows):
-            for row in rows:
-                del row[key]
+    rows = _telling(rows)
     if rows:
         print_rows(rows, False, "")
         click.echo()
@@ -211,6 +208,14 @@ PRINTERS: Mapping[str, Printer] = {
 }
 
 
+def _telling(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the columns that tell nothing: the empty ones, and the environments where they are all the same."""
+    keys = {key for row in rows for key in row if row[key]}
+    if len({row["in"] for row in rows if row["by"]}) == 1:
+        keys.discard("in")
+    return [{key: value for key, value in row.items() if key in keys} for row in rows]
+
+
 def _row(package: str, version: str, finding: FindingSummary) -> dict[str, Any]:
     bundled = finding.bundled
     return {
@@ -220,6 +225,7 @@ def _row(package: str, version: str, finding: FindingSummary) -> dict[str, Any]:
         "version": version,
         "bundled": f"{bundled.package} {bundled.version}" if bundled else "",
         "by": "",
+        "in": "",
         "fixed in": finding.fixed_in or "",
         "instead": "",
         "seen by": seen_by(finding),
@@ -228,11 +234,12 @@ def _row(package: str, version: str, finding: FindingSummary) -> dict[str, Any]:
 
 
 def _exposure_row(package: str, version: str, one: ExposureSummary) -> dict[str, Any]:
-    """`by` is the path, and `instead` what to take so that it does not come along."""
+    """`by` is the path, `in` the environments, and `instead` what to take so that it does not come along."""
     return {
         **_row(package, version, one.finding),
         "bundled": "",
         "by": path_words(one.path),
+        "in": ", ".join(one.environments),
         "fixed in": "",
         "instead": instead(one.is_unavoidable, one.upgrade),
     }

@@ -10,11 +10,13 @@ import click
 from orbitalreg import config, machine, surroundings
 from orbitalreg import plugins as plugin_registry
 from orbitalreg.assembly import check_plugins, conflicts, detached, lookouts, read_settings
-from orbitalreg.catalog import FILENAME, Catalog, graph_changes, jobs, scans
+from orbitalreg.catalog import FILENAME, Catalog, blobs, graph_changes, jobs, scans, upkeep
 from orbitalreg.cli.common import config_option, json_option, print_json, print_rows
 from orbitalreg.cli.template import starting_file
+from orbitalreg.collection.backup import TASK as BACKUP
+from orbitalreg.collection.keeping import VERIFY
 from orbitalreg.config import Settings
-from orbitalreg.errors import ConfigError, ScannerFailed
+from orbitalreg.errors import ConfigError, ScannerFailed, StorageFailed
 from orbitalreg.model import now
 from orbitalreg.plugins import Plugins
 from orbitalreg.scanning.looking import Enabled
@@ -58,6 +60,7 @@ def check(config_file: str | None, as_json: bool) -> None:
     if (settings.data.path / FILENAME).exists():
         catalog = Catalog(settings.data.path, look_only=True)
         catalog.check()
+        catalog.refuse_newer()
         if problems := conflicts(catalog, settings):
             raise ConfigError(problems)
         left = [str(row.address) for row in detached(catalog, settings)]
@@ -83,9 +86,13 @@ def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
     """Look at SQLite, disk, permissions, clock, scanners, and jobs given up. Exit 1 where something must be mended."""
     settings = read_settings(config_file)
     found = machine.examine(settings.data.path)
-    catalog = _catalog(settings)
+    try:
+        catalog = _catalog(settings)
+    except StorageFailed as error:
+        catalog = None
+        found.append(machine.Finding("catalog", machine.BAD, str(error)))
     if catalog is not None:
-        found += [*_jobs(catalog), _graph(catalog)]
+        found += [*_jobs(catalog), _graph(catalog), *_upkeep(catalog)]
     scanners = _scanners(settings)
     found += scanners
     if catalog is not None:
@@ -105,10 +112,11 @@ def doctor(upstreams: bool, config_file: str | None, as_json: bool) -> None:
 
 
 def _catalog(settings: Settings) -> Catalog | None:
-    """None where there is none, or one that this version has not opened yet."""
+    """None where there is none, or one that this version has not opened yet. Raises `StorageFailed`: a newer one."""
     if not (settings.data.path / FILENAME).exists():
         return None
     catalog = Catalog(settings.data.path, look_only=True)
+    catalog.refuse_newer()
     return catalog if catalog.is_current() else None
 
 
@@ -125,6 +133,38 @@ def _jobs(catalog: Catalog) -> list[machine.Finding]:
         )
         for kind, count, failure in given_up
     ]
+
+
+def _upkeep(catalog: Catalog) -> list[machine.Finding]:
+    """What is wrong with the bytes, and when they were looked at and copied last."""
+    db = catalog.read()
+    found = [machine.Finding("blobs", machine.GOOD, "none is known to be damaged or missing")]
+    if faulty := blobs.faulty(db):
+        names = [holder.name for blob in faulty for holder in blobs.holders(db, blob.sha256)]
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        says = (
+            f"the bytes of {names[0] if names else 'what scanners left'}{more} are damaged or missing, and are not "
+            "given out: upload those files again, or restore a backup; orbitalreg verify lists them"
+        )
+        found = [machine.Finding("blobs", machine.BAD, says)]
+    verified = upkeep.get(db, VERIFY)
+    for problem in verified.told.get("problems", []) if verified else []:
+        found.append(machine.Finding("catalog", machine.BAD, f"{problem}: restore a backup"))
+    return [*found, _last("verification", verified, "none has ended yet"), _last_backup(upkeep.get(db, BACKUP))]
+
+
+def _last(subject: str, row: upkeep.UpkeepRow | None, never: str) -> machine.Finding:
+    if row is None or row.ended_at is None:
+        return machine.Finding(subject, machine.GOOD, never)
+    return machine.Finding(subject, machine.GOOD, f"the last ended at {moment(row.ended_at)}")
+
+
+def _last_backup(row: upkeep.UpkeepRow | None) -> machine.Finding:
+    """By `orbitalreg backup`: of copies that are made otherwise nothing is known here."""
+    if row is not None and row.told.get("damaged"):
+        says = f"the last, of {moment(row.begun_at)}, lacks {len(row.told['damaged'])} blobs: run orbitalreg verify"
+        return machine.Finding("backup", machine.BAD, says)
+    return _last("backup", row, "none was made by orbitalreg backup")
 
 
 def _graph(catalog: Catalog) -> machine.Finding:

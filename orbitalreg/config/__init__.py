@@ -11,6 +11,7 @@ from orbitalreg.config.policies import PolicyExceptionSettings, PolicySettings
 from orbitalreg.config.repositories import DEFAULT_PROJECT, ProjectSettings, RepositorySettings, keys_by_kind
 from orbitalreg.config.scanning import ScanningSettings
 from orbitalreg.config.settings import DataSettings, ServerSettings, Settings, StorageSettings
+from orbitalreg.config.upkeep import UpkeepSettings
 from orbitalreg.config.values import Network, parse_listen, parse_network, within
 from orbitalreg.config.webhooks import WebhookSettings
 from orbitalreg.model import parse_duration, parse_size
@@ -32,6 +33,7 @@ __all__ = [
     "Settings",
     "StorageSettings",
     "TokenSettings",
+    "UpkeepSettings",
     "WebhookSettings",
     "find_file",
     "from_dict",

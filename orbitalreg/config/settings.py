@@ -11,9 +11,11 @@ from orbitalreg.config.people import GrantSettings, TokenSettings
 from orbitalreg.config.policies import PolicySettings
 from orbitalreg.config.repositories import ProjectSettings, RepositorySettings, repository_path
 from orbitalreg.config.scanning import ScanningSettings
+from orbitalreg.config.upkeep import UpkeepSettings
 from orbitalreg.config.values import Listen, NameKey, Network, PublicUrl, Size, Table
 from orbitalreg.config.webhooks import WebhookSettings
 from orbitalreg.model import Address, now
+from orbitalreg.policy import Scope
 from orbitalreg.times import end_of
 
 
@@ -72,6 +74,7 @@ class Settings(Table):
     policies: tuple[PolicySettings, ...] = Field((), strict=False, description="What files must be like.")
     scanning: ScanningSettings = ScanningSettings()
     graph: GraphSettings = GraphSettings()
+    upkeep: UpkeepSettings = UpkeepSettings()
     plugins: dict[str, dict[str, Any]] = Field({}, description="A plugin's own settings; the table enables it.")
 
     _base: Path = PrivateAttr(default=Path())
@@ -91,7 +94,7 @@ class Settings(Table):
 
         `is_scanned` says whether a scanner for vulnerabilities or malware is enabled.
         """
-        told = [*self._idle_grants(), *self._ended_exceptions()]
+        told = [*self._idle_grants(), *self._ended_exceptions(), *self._policies_without_graph()]
         if not is_scanned:
             told += self._blind_policies()
         for address, repository in self.repositories():
@@ -123,6 +126,14 @@ class Settings(Table):
                 yield (
                     f"policies.{number}: no scanner for vulnerabilities or malware is enabled for it to judge by; "
                     "enable one by its table, [plugins.NAME]"
+                )
+
+    def _policies_without_graph(self) -> Iterator[str]:
+        for number, policy in enumerate(self.policies):
+            if policy.scope is Scope.TRANSITIVE and self.graph.environments == ():
+                yield (
+                    f"policies.{number}.scope: is transitive, and [graph] environments is empty: nothing that comes by "
+                    "dependencies is known; name an environment there, or leave the key out"
                 )
 
     def _idle_grants(self) -> Iterator[str]:

@@ -41,6 +41,10 @@ class Application:
         """Writes, unless the package is not pending by this mark any more. Whether it was still so."""
         if not graph_changes.done(self._db, pending):
             return False
+        if reading.is_gone and graph.choices(self._db, self._graph.id, reading.package):
+            graph.forget_package(self._db, self._graph.id, reading.package)
+            self._pending.add(reading.package)
+            return True
         if not reading.is_whole:
             known = graph.package_revision(self._db, self._graph.id, reading.package)
             if known != reading.revision:
@@ -214,10 +218,9 @@ class Application:
 
     def _keep(self, reading: Reading) -> None:
         if reading.is_gone:
-            if not graph.choices(self._db, self._graph.id, reading.package):
-                graph.drop_package(self._db, self._graph.id, reading.package)
-            return
-        graph.put_package(self._db, self._graph.id, reading.package, reading.revision, reading.valid_until)
+            graph.drop_package(self._db, self._graph.id, reading.package)
+        else:
+            graph.put_package(self._db, self._graph.id, reading.package, reading.revision, reading.valid_until)
 
 
 def _specifier(package: str, version: str, one: Requirement) -> tuple[str, tuple[str | None, str | None] | None]:

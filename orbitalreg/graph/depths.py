@@ -33,13 +33,20 @@ def settle(db: Database, suspects: Mapping[int, int], gained: Mapping[int, int],
 
 
 def _lost(db: Database, suspects: Mapping[int, int]) -> dict[int, int]:
-    """The nodes without an asker that is nearer and not lost itself, and their depths so far."""
+    """The nodes without an asker that is nearer and not lost itself, and their depths so far.
+
+    Nearest first, so that what is said of a node is said for good: thousands may lean on one, and be lost together.
+    """
     lost: dict[int, int] = {}
+    seen: set[int] = set()
     heap = [(depth, node_id) for node_id, depth in suspects.items()]
     heapify(heap)
     while heap:
         depth, node_id = heappop(heap)
-        if node_id in lost or any(nearer < depth and asker not in lost for asker, nearer in graph.askers(db, node_id)):
+        if node_id in seen:
+            continue
+        seen.add(node_id)
+        if any(nearer < depth and asker not in lost for asker, nearer in graph.askers(db, node_id)):
             continue
         lost[node_id] = depth
         for target in graph.targets(db, node_id):

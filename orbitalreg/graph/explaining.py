@@ -8,10 +8,13 @@ is exposed itself; a later one of a package on the path, the nearest to it; a lo
 An installer has one version of a package, and so the change counts for all that ask for it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from itertools import islice
+from typing import Any
 
 from orbitalreg.catalog import Catalog, graph, walks
 from orbitalreg.catalog.walks import Version
@@ -20,6 +23,9 @@ from orbitalreg.graph.reading import Asked, Offered, documents_here
 from orbitalreg.graph.views import View
 from orbitalreg.model import Requirement
 from orbitalreg.sources.patience import asking_nobody
+
+TRIED = 200
+"""So many versions of each package on a path are tried at most, the nearest first: there may be thousands."""
 
 State = tuple[str, str, tuple[str, ...]]
 """A package, its version, and the extras that are asked for."""
@@ -81,6 +87,7 @@ class Outlooks:
         self._catalog = catalog
         self._offers = [_Offers(catalog, view) for view in views]
         self._threats: dict[tuple[str, ...], list[_Threat]] = {}
+        self._successors: dict[tuple[tuple[str, ...], tuple[str, ...], str], _Successors] = {}
 
     def of(self, package: str, version: str, exposure: Exposure) -> Outlook:
         """On what that version is exposed to. Not within a transaction."""
@@ -89,7 +96,21 @@ class Outlooks:
             concerned = [one for one in threats if one.offers.environment in exposure.environments]
             start = (package, version, ())
             is_unavoidable = any(one.is_unavoidable(start) for one in concerned)
-            return Outlook(is_unavoidable, _Search(threats, concerned, start, exposure.path).upgrade())
+            successors = self._successors_of(exposure, threats, concerned, package)
+            return Outlook(is_unavoidable, _Search(threats, concerned, start, exposure.path, successors).upgrade())
+
+    def _successors_of(
+        self, exposure: Exposure, threats: "Sequence[_Threat]", concerned: "Sequence[_Threat]", package: str
+    ) -> "_Successors":
+        """Who replaces what is exposed itself is asked the same for each of its versions."""
+        place = (exposure.vulnerability.ids, exposure.environments, package)
+        if place not in self._successors:
+            self._successors[place] = _Successors(
+                _in_order(concerned, package),
+                concerned[0].offers.key if concerned else str,
+                lambda version: _clears(threats, (package, version, ()), (package, version)),
+            )
+        return self._successors[place]
 
     def _threats_of(self, ids: tuple[str, ...]) -> "list[_Threat]":
         if ids not in self._threats:
@@ -226,6 +247,43 @@ class _Threat:
         return self.affects(watch.package, version) or (watch.package, version, watch.extras) in self._unavoidable
 
 
+class _Successors:
+    """The versions of one package, in order, and whether they clear a vulnerability when they are taken: each is looked
+    at once, and what does not is passed over in a step from then on.
+    """
+
+    def __init__(
+        self, versions: Sequence[str], key: Callable[[str], Any], clears: Callable[[str], bool | None]
+    ) -> None:
+        """`clears` tells whether that is proved; None where a version does not."""
+        self._versions = versions
+        self._key = key
+        self._keys = [key(version) for version in versions]
+        self._clears = cache(clears)
+        self._after_none: dict[int, int] = {}
+        self._after_doubtful: dict[int, int] = {}
+
+    def after(self, version: str) -> Iterator[tuple[str, bool]]:
+        """The next later one that clears it; if that is not proved, also the next of which it is."""
+        place = bisect_right(self._keys, self._key(version))
+        first = self._next(place, self._after_none, lambda said: said is None)
+        if first < len(self._versions):
+            proved = bool(self._clears(self._versions[first]))
+            yield self._versions[first], proved
+            if not proved:
+                place = self._next(first, self._after_doubtful, lambda said: not said)
+                if place < len(self._versions):
+                    yield self._versions[place], True
+
+    def _next(self, place: int, after: dict[int, int], is_passed: Callable[[bool | None], bool]) -> int:
+        passed = []
+        while place < len(self._versions) and (place in after or is_passed(self._clears(self._versions[place]))):
+            passed.append(place)
+            place = after.get(place, place + 1)
+        after.update(dict.fromkeys(passed, place))
+        return place
+
+
 @dataclass(slots=True)
 class _Search:
     """For the upgrade of one exposure: it clears it in every environment."""
@@ -234,6 +292,7 @@ class _Search:
     concerned: Sequence[_Threat]
     start: State
     path: Sequence[Hop]
+    successors: _Successors
     doubtful: Upgrade | None = field(default=None)
 
     def upgrade(self) -> Upgrade | None:
@@ -248,17 +307,16 @@ class _Search:
         if not self.concerned:
             return
         package, version, _ = self.start
-        for later in self._later(package, version):
-            if (proved := self._clears(package, later)) is not None:
-                yield Upgrade(package, later, Change.ITSELF, is_proved=proved)
+        for later, is_proved in self.successors.after(version):
+            yield Upgrade(package, later, Change.ITSELF, is_proved=is_proved)
         steps = [step for step in self._steps() if step[1].package != package]
         for asker, hop, requirement in steps:
-            for later in self._later(hop.package, hop.version):
+            for later in islice(self._later(hop.package, hop.version), TRIED):
                 if (proved := self._clears(hop.package, later)) is not None:
                     change = Change.ALLOWED if self._allows(asker, requirement, later) else Change.WIDEN
                     yield Upgrade(hop.package, later, change, asker[:2], hop.stated, proved)
         for asker, hop, requirement in steps:
-            for lower in self._lower(asker, hop, requirement):
+            for lower in islice(self._lower(asker, hop, requirement), TRIED):
                 if (proved := self._clears(hop.package, lower)) is not None:
                     yield Upgrade(hop.package, lower, Change.HOLD, asker[:2], hop.stated, proved)
 
@@ -274,30 +332,42 @@ class _Search:
                     break
             asker = (hop.package, hop.version, hop.extras)
 
-    def _later(self, package: str, version: str) -> list[str]:
+    def _later(self, package: str, version: str) -> Iterator[str]:
         """What an installer may take of the package, later than that, the nearest first."""
-        first, *others = (threat.offers for threat in self.concerned)
-        allowed = [one for one in first.allowed(package) if first.key(one) > first.key(version)]
-        return [one for one in reversed(allowed) if all(one in other.allowed(package) for other in others)]
+        key = self.concerned[0].offers.key
+        return (one for one in _in_order(self.concerned, package) if key(one) > key(version))
 
-    def _lower(self, asker: State, hop: Hop, requirement: Requirement) -> list[str]:
+    def _lower(self, asker: State, hop: Hop, requirement: Requirement) -> Iterator[str]:
         """What the requirement allows, lower than what is chosen, the nearest first."""
         offers = self.concerned[0].offers
         allowed = offers.candidates(asker, requirement)
-        lower = [one for one in allowed if offers.key(one) < offers.key(hop.version)]
-        return [one for one in lower if self._allows(asker, requirement, one)]
+        lower = (one for one in allowed if offers.key(one) < offers.key(hop.version))
+        return (one for one in lower if self._allows(asker, requirement, one))
 
     def _allows(self, asker: State, requirement: Requirement, version: str) -> bool:
         return all(version in threat.offers.candidates(asker, requirement) for threat in self.concerned)
 
     def _clears(self, package: str, version: str) -> bool | None:
-        """Whether it is proved that nothing affected comes along with that version; None where something does."""
-        said = [_cleared(threat, self.start, (package, version)) for threat in self.threats]
-        return None if None in said else all(said)
+        return _clears(self.threats, self.start, (package, version))
+
+
+def _clears(threats: Iterable[_Threat], start: State, taken: Version) -> bool | None:
+    """Whether it is proved that nothing affected comes along where that is taken; None where something does."""
+    said = [_cleared(threat, start, taken) for threat in threats]
+    return None if None in said else all(said)
+
+
+def _in_order(threats: Sequence[_Threat], package: str) -> list[str]:
+    """What an installer may take of the package in every one of these views, the lowest first."""
+    if not threats:
+        return []
+    first, *others = (threat.offers for threat in threats)
+    sets = [frozenset(other.allowed(package)) for other in others]
+    return [one for one in reversed(first.allowed(package)) if all(one in allowed for allowed in sets)]
 
 
 def _cleared(threat: _Threat, start: State, taken: Version) -> bool | None:
-    """As `_Search._clears`, in one view."""
+    """As `_clears`, in one view."""
     if taken[0] == start[0]:
         return _walked(threat, (*taken, ()), None, None, True)
     is_sound = _walked(threat, (*taken, threat.extras(taken[0])), taken, start[:2], True) is not None

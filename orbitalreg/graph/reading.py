@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +25,14 @@ comes from elsewhere."""
 
 GONE = "it is shown no more"
 """The fault of a version that was chosen and has no file."""
+
+TEXTS = 500_000
+"""So many texts are read at most for all the extras that are asked of one package together, and so many"""
+REQUIREMENTS = 50_000
+"""requirements come of it: a file of a few kilobytes could ask for each of its extras by itself, with all it has."""
+WAYS = 500
+"""In so many ways one version asks for one other package at most: each is held against all versions of that."""
+TOO_MANY_EXTRAS = "too many of its extras are asked for"
 
 _VULNERABILITY = TypeAdapter(Vulnerability)
 
@@ -153,6 +162,7 @@ class Offered:
         self._package = package
         self._document = document
         self._stated: dict[str, Sequence[str]] = {}
+        self._texts = self._requirements = 0
         self.fault: str | None = None
         self.failure: Exception | None = None
         self.is_missing = False
@@ -230,8 +240,14 @@ class Offered:
             if file.id not in self._stated:
                 self._stated[file.id] = self._states(file)
             stated = self._stated[file.id]
+            if extras:
+                self._texts += len(stated)
+                if self._texts > TEXTS or self._requirements > REQUIREMENTS:
+                    return Asked(fault=TOO_MANY_EXTRAS)
             wanted = tuple(extras.split(",")) if extras else ()
-            return Asked(tuple(self._adapter.requirements(stated, self._view.environment, wanted)), True)
+            found = _bounded(self._adapter.requirements(stated, self._view.environment, wanted))
+            self._requirements += len(found) if extras else 0
+            return Asked(found, True)
         except NotFound:
             return Asked()
         except Exception as error:  # as above
@@ -250,6 +266,16 @@ class Offered:
             return str(error)
         logger.error("%s: the plugin failed", where, exc_info=error)
         return f"the format {self._adapter.name} failed: {type(error).__name__}; the log of that time says more"
+
+
+def _bounded(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
+    """What is asked of one package in more than so many ways is as good as unreadable."""
+    counts: Counter[str] = Counter()
+    found = []
+    for one in requirements:
+        counts[one.package] += 1
+        found.append(one if not one.package or counts[one.package] <= WAYS else Requirement("", stated=one.stated))
+    return tuple(found)
 
 
 def _together(said: Mapping[str, tuple[Report, ...]], adapter: FormatAdapter) -> tuple[Vulnerability, ...]:

@@ -316,13 +316,18 @@ class _Provider(AbstractProvider[_Ask, Candidate, Name]):
         if offer.listing is None:
             return f"{self._offers.address} has no package {package}: {by}"
         if not offer.files:
-            return f"{self._offers.address} offers no file of {package} for {self._offers.environment}: {by}"
+            line = f"{self._offers.address} offers no file of {package} for {self._offers.environment}: {by}"
+            return line + self._withheld(package, len(offer.listing.withheld))
         line = f"no version of {package} fits that {self._offers.address} offers" + (f": {by}" if by else "")
         line += f"; the newest is {offer.files[0].version}"
-        if held := len(offer.listing.withheld):
-            line += f", and {held} {'file is' if held == 1 else 'files are'} withheld: orbitalreg explain "
-            line += f"{self._offers.address}/{package}"
-        return line
+        return line + self._withheld(package, len(offer.listing.withheld))
+
+    def _withheld(self, package: str, count: int) -> str:
+        """Where files are there and not shown, and who says why."""
+        if not count:
+            return ""
+        are = "file is" if count == 1 else "files are"
+        return f", and {count} {are} withheld: orbitalreg explain {self._offers.address}/{package}"
 
     def _dependencies(self, candidate: Candidate) -> Iterator[_Ask]:
         if candidate.file is None:

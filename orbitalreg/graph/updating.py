@@ -34,9 +34,12 @@ class Updater:
 
     def reconcile(self) -> None:
         """Have a graph for each view and none for others; what a view was made by and is no more is looked at anew."""
-        found = {(row.repository_id, row.environment): row for row in graph.graphs(self._catalog.read())}
-        for key, row in found.items():
-            if key not in self._views:
+        found = {}
+        for row in graph.graphs(self._catalog.read()):
+            key = (row.repository_id, row.environment)
+            if key in self._views and row.digest:
+                found[key] = row
+            else:
                 self._drop(row)
         stale = [key for key, view in self._views.items() if key not in found or found[key].digest != view.digest]
         if not stale:

@@ -10,7 +10,7 @@ from orbitalreg.catalog.downloads import TokenRow
 from orbitalreg.catalog.walks import Requirer
 from orbitalreg.errors import InvalidName, NotFound
 from orbitalreg.exposures import Hit, KnownExposures, Paths
-from orbitalreg.findings import Exposure, Hop, finding_summary
+from orbitalreg.findings import Exposure, finding_summary, path_summary
 from orbitalreg.graph.explaining import Outlook, Outlooks
 from orbitalreg.graph.trees import DEPTH, NODES, Trees
 from orbitalreg.graph.views import View
@@ -68,22 +68,27 @@ class Dependencies:
         self._views = views
         self._outlooks = Outlooks(catalog, views)
         self._judged = 0
+        self._last: tuple[str, str, Mapping[str, tuple[Exposure, ...]]] | None = None
 
     def tree(
         self, package: str, version: str, environment: str | None = None, depth: int = DEPTH, limit: int = NODES
     ) -> VersionGraph:
         """Raises `NotFound`, for what is no environment too."""
+        self._check()
         try:
             chosen = None if environment is None else self._adapter.environment(environment)
         except InvalidName as error:
             raise NotFound(str(error)) from error
-        return Trees(self._catalog).tree(self._repository, package, version, chosen, depth, limit)
+        spelling = self._spelling(package, version)
+        return Trees(self._catalog).tree(self._repository, package, spelling, chosen, depth, limit)
 
     def dependents(self, package: str, version: str | None = None, is_transitive: bool = False) -> list[Dependent]:
-        """Who asks for the package, or gets that version of it: in the order of `dependent_key`.
+        """Which others ask for the package, or get that version of it: in the order of `dependent_key`.
 
         Transitively, each version once, by its shortest path. Raises `NotFound` where no graph knows the package.
         """
+        self._check()
+        version = None if version is None else self._spelling(package, version)
         found: list[tuple[str, Dependent]] = []
         is_known = False
         with self._catalog.snapshot() as db:
@@ -93,15 +98,34 @@ class Dependencies:
                 if is_transitive:
                     told = _transitive(walks.leading(db, graph_id, package, version), package, version)
                 else:
-                    told = (_direct(one, package) for one in requirers if version in (None, one.chosen))
+                    told = (_direct(one, package) for one in _others(requirers, package, version))
                 found += [(environment, one) for one in told]
         if not is_known:
             raise NotFound(f"no graph of {self._repository.address} knows {package}")
         return _merged(found, _version_key if is_transitive else dependent_key)
 
+    def _spelling(self, package: str, version: str) -> str:
+        """As the graphs spell the version; as it is, where they have none."""
+        db = self._catalog.read()
+        graphs = walks.graphs(db, self._repository.id).values()
+        known = {spelling for graph_id in graphs for spelling in walks.versions(db, graph_id, package)}
+        return version if version in known else min(self._spelt(known, [version]), default=version)
+
     def hits(self, vulnerability: str) -> list[Hit]:
-        """Whom it hits, in the order of `hit_key`. Any of its ids will do."""
+        """Whom it hits, in the order of `hit_key`. Any of its ids will do.
+
+        Raises `NotFound` where there is no graph: that nobody is hit is said only where somebody looked.
+        """
+        self._check()
         return sorted(self._exposures.exposed(self._repository.id, spelt(vulnerability)), key=hit_key)
+
+    def _check(self) -> None:
+        """Raises `NotFound` where no graph is made of the repository."""
+        if not self._views:
+            raise NotFound(
+                f"{self._repository.address} has no graph of dependencies: [graph] environments turns it off, or names"
+                f" none that the format {self._adapter.name} knows"
+            )
 
     def exposures(
         self, package: str, versions: Iterable[str], sought: Sought = ALL
@@ -109,7 +133,7 @@ class Dependencies:
         """What these versions of a package get by their dependencies, the worst first."""
         if not sought.exposures:
             return {}
-        found = self._exposures.of(self._repository.id, package)
+        found = self._exposures_of(package)
         return {
             version: [
                 self._exposure(package, version, one)
@@ -119,6 +143,13 @@ class Dependencies:
             for version in versions
             if version in found
         }
+
+    def _exposures_of(self, package: str) -> Mapping[str, tuple[Exposure, ...]]:
+        """Those of the last package are kept while they are the same: its versions are asked for some at a time."""
+        revision = self._exposures.revision(self._repository.id, package)
+        if self._last is None or self._last[:2] != (package, revision):
+            self._last = (package, revision, self._exposures.of(self._repository.id, package))
+        return self._last[2]
 
     def _exposure(self, package: str, version: str, exposure: Exposure) -> ExposureSummary:
         outlook, has_it = self._outlook(package, version, exposure), exposure.path[-1]
@@ -180,7 +211,7 @@ class Dependencies:
 
     def _spelt(self, known: Iterable[str], wanted: Iterable[str]) -> list[str]:
         """Those of the known versions that are wanted, in whatever spelling."""
-        keys = [self._adapter.version_key(version) for version in wanted]
+        keys = {self._adapter.version_key(version) for version in wanted}
         return [version for version in known if version and self._adapter.version_key(version) in keys]
 
 
@@ -234,10 +265,6 @@ def since(days: int) -> str:
     return (datetime.now(UTC).date() - timedelta(days=days - 1)).isoformat()
 
 
-def path_summary(path: Sequence[Hop]) -> list[HopSummary]:
-    return [HopSummary(hop.stated, hop.package, hop.version, list(hop.extras)) for hop in path]
-
-
 def _version_key(one: Dependent) -> tuple[str, ...]:
     return one.package, one.version
 
@@ -265,10 +292,15 @@ def _package(hit: Hit) -> str:
     return hit.package
 
 
+def _others(requirers: Iterable[Requirer], package: str, version: str | None) -> Iterator[Requirer]:
+    """What a version asks of its own package, for its extras, is left out."""
+    return (one for one in requirers if one.package != package and version in (None, one.chosen))
+
+
 def _direct(one: Requirer, package: str) -> Dependent:
     path = [] if one.chosen is None else [HopSummary(one.stated, package, one.chosen, [])]
     return Dependent(
-        one.package, one.version, list(one.extras), one.depth == 0, one.stated, one.chosen, one.reason, path, []
+        one.package, one.version, list(one.extras), one.is_held, one.stated, one.chosen, one.reason, path, []
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orbitalreg.errors import InvalidName, Malformed
+from orbitalreg.findings import path_summary
 from orbitalreg.graph.auditing import Audit, audit
 from orbitalreg.graph.offers import SECONDS, Offers
 from orbitalreg.graph.resolving import Chosen, Resolution
@@ -18,7 +19,6 @@ from orbitalreg.summaries import (
     ChangedVersion,
     InstallAudit,
     InstalledVersion,
-    InstallStep,
     LeftFinding,
     NotInstalled,
     UpgradeSet,
@@ -88,7 +88,7 @@ class InstallAuditor:
             one.version,
             list(one.extras),
             one.file.filename,
-            [InstallStep(hop.stated, hop.package, hop.version, list(hop.extras)) for hop in done.paths[one.package]],
+            path_summary(done.paths[one.package]),
             sorted({by for _, by, _ in one.by if by}),
             one.is_read,
             self._warnings(one),

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sqlite_utils import Database
-from ulid import ULID
 
 from orbitalreg import staging
-from orbitalreg.catalog import Catalog, files, reports, scans
+from orbitalreg.catalog import Catalog, blobs, reports, scans
 from orbitalreg.catalog.scans import FileRow
-from orbitalreg.errors import Busy, NoSpace, NotFound, ScannerFailed, StorageFailed, UploadRefused
+from orbitalreg.errors import NoSpace, ScannerFailed, UploadRefused
+from orbitalreg.holding import NotHeld, new_key, opened
 from orbitalreg.inspection import Inspector
 from orbitalreg.interfaces import BlobStore, FormatAdapter
 from orbitalreg.model import Report, ReportStatus, Staged, now
@@ -151,10 +151,7 @@ class Looker:
                     del self._staged_last[next(iter(self._staged_last))]
 
     def _opened(self, row: FileRow) -> BinaryIO:
-        try:
-            return self._store.open(row.key)
-        except NotFound as error:
-            raise StorageFailed(f"the bytes of {row.filename} are missing from the store") from error
+        return opened(self._store, blobs.get(self._catalog.read(), row.sha256), row.filename)
 
     def _put(self, scanner: Enabled, row: FileRow, report: Report, raw: bytes, documents: Mapping[str, bytes]) -> None:
         """Bytes first, then rows; bytes that turn out to be there already are dropped again."""
@@ -183,9 +180,9 @@ class Looker:
             raise NoSpace("the data file system has too little room left for a report")
         with staging.receive(self._store.staging, io.BytesIO(body), "report", (), len(body)) as staged:
             sha256 = staged.digest("sha256")
-            if files.blob(self._catalog.read(), sha256) is not None:
+            if blobs.is_held(self._catalog.read(), sha256):
                 return _Kept(sha256, staged.size, None)
-            key = f"{sha256}.{ULID()}"
+            key = new_key(sha256)
             self._store.keep(staged.path, key)
             return _Kept(sha256, staged.size, key)
 
@@ -204,10 +201,10 @@ def _local(stack: ExitStack, stream: BinaryIO, spare: Path) -> Path:
 
 def _used(db: Database, kept: _Kept) -> str:
     """Writes: the key under which the bytes are held."""
-    held = files.blob(db, kept.sha256)
-    if held is None and kept.key is None:
-        raise Busy("the same bytes were being removed at this moment; try again")
-    return held.key if held else files.ensure_blob(db, kept.sha256, kept.key or "", kept.size)
+    used = blobs.hold(db, kept.sha256, kept.key, kept.size)
+    if used is None:
+        raise NotHeld
+    return used
 
 
 def _report(scanner: Enabled, answer: Answer, staged: Staged) -> Report:

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from orbitalreg.catalog import Catalog, files, repositories, versions
-from orbitalreg.errors import InvalidName, NotFound, StorageFailed
+from orbitalreg.catalog import Catalog, blobs, files, repositories, versions
+from orbitalreg.errors import NotFound
+from orbitalreg.holding import opened
 from orbitalreg.interfaces import BlobStore
 from orbitalreg.model import File, Listing, Microseconds, Repository
 from orbitalreg.sources.section import part
@@ -53,12 +54,8 @@ class LocalSource:
         return file
 
     def open(self, file: File, start: int = 0, length: int | None = None) -> BinaryIO:
-        blob = files.blob(self._catalog.read(), file.sha256 or "")
-        try:
-            stream = self._store.open(blob.key if blob else "")
-            return part(stream, start, length, _known(file.size))
-        except (NotFound, InvalidName) as error:  # what was published is here: its absence is no answer but a loss
-            raise StorageFailed(f"the bytes of {file.filename} are missing from the store") from error
+        blob = blobs.get(self._catalog.read(), file.sha256 or "")
+        return part(opened(self._store, blob, file.filename), start, length, _known(file.size))
 
     def document(self, file: File, kind: str) -> bytes:
         body = files.document(self._catalog.read(), file.id, kind)

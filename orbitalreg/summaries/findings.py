@@ -128,7 +128,7 @@ class NotScanned:
 
 @dataclass(frozen=True, slots=True)
 class HopSummary:
-    """One step of a path: the requirement in the words of the version before, and what is chosen for it today."""
+    """One step of a path: the requirement in the words of whoever states it, and what is chosen for it today."""
 
     stated: str
     package: str

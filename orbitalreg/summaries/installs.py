@@ -2,25 +2,16 @@
 
 from dataclasses import dataclass
 
-from orbitalreg.summaries.findings import SeverityName, VersionFindings
-
-
-@dataclass(frozen=True, slots=True)
-class InstallStep:
-    """One step from what was asked for: a requirement in the words of whoever states it, and what is taken for it."""
-
-    stated: str
-    package: str
-    version: str
-    extras: list[str]
+from orbitalreg.summaries.findings import HopSummary, SeverityName, VersionFindings
 
 
 @dataclass(frozen=True, slots=True)
 class InstalledVersion:
     """A version that an installer would take, and what is known of its files.
 
-    `path` is the shortest from what was asked for; `asked_by` has every package that asks for it, and is empty where it
-    was just asked for. `requirements_known` is false where what it needs can be read only when it is built.
+    `path` is the shortest from what was asked for, which is its first hop; `asked_by` has every package that asks for
+    it, and is empty where it was just asked for. `requirements_known` is false where what it needs can be read only
+    when it is built.
     `warnings` are what policies say of the file, which they let through.
     """
 
@@ -28,7 +19,7 @@ class InstalledVersion:
     version: str
     extras: list[str]
     filename: str
-    path: list[InstallStep]
+    path: list[HopSummary]
     asked_by: list[str]
     requirements_known: bool
     warnings: list[str]

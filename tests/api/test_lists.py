@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orbitalreg.catalog import Catalog, files, repositories
+from orbitalreg.catalog import Catalog, blobs, files, repositories
 from orbitalreg.inventory import START
 from orbitalreg.model import Address, File, Kind
 from orbitalreg.summaries import Page
@@ -144,7 +144,7 @@ class Shelf:
         with catalog.write() as db:
             self._repository = repositories.insert_repository(db, Address("acme", "toys"), "toy", Kind.LOCAL)
             self._package = repositories.ensure_package(db, self._repository, "ball").id
-            files.ensure_blob(db, "0" * 64, "0.key", 1)
+            blobs.hold(db, "0" * 64, "0.key", 1)
 
     def publish(self, number: int) -> None:
         """Two files a tick: the second one's key differs by its id alone."""

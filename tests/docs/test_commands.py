@@ -63,6 +63,8 @@ WITH_REGISTRY = {
     "docs/how-to/use-the-api.md",
     "docs/how-to/run-in-production.md",
     "docs/how-to/back-up-by-copying.md",
+    "docs/how-to/back-up-and-restore.md",
+    "docs/how-to/free-disk-space.md",
     "docs/how-to/read-the-audit-log.md",
     FINDINGS,
 }

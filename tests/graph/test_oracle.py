@@ -21,7 +21,7 @@ from ulid import ULID
 
 from orbitalreg import config
 from orbitalreg.assembly import Registry, assemble
-from orbitalreg.catalog import files, reports, repositories
+from orbitalreg.catalog import blobs, files, reports, repositories
 from orbitalreg.exposures import KnownExposures
 from orbitalreg.findings import Exposure
 from orbitalreg.graph.explaining import Change, Outlook, Outlooks
@@ -291,7 +291,7 @@ class World:
             for (package, version), one in repo.items():
                 row = repositories.ensure_package(db, self.repository_id, package)
                 file = _file(package, version, one)
-                files.ensure_blob(db, file.sha256 or "", file.sha256 or "", 1)
+                blobs.hold(db, file.sha256 or "", file.sha256 or "", 1)
                 files.insert(db, self.repository_id, row.id, file, "tester")
                 if one.is_yanked:
                     files.set_yanked(db, [file.id], "")

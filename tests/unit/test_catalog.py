@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from orbitalreg import audit
-from orbitalreg.catalog import FILENAME, Catalog, accounts, files, repositories
+from orbitalreg.catalog import FILENAME, Catalog, accounts, blobs, files, repositories
 from orbitalreg.catalog import database as driver
 from orbitalreg.catalog.schema import migrations
 from orbitalreg.errors import Busy, NoSpace, StorageFailed
@@ -261,7 +261,7 @@ def repository_id(catalog: Catalog) -> str:
 
 
 def add_file(db: Any, repository_id: str, package: str, filename: str, sha256: str = "0" * 64) -> File:
-    files.ensure_blob(db, sha256, f"{sha256}.KEY", 3)
+    blobs.hold(db, sha256, f"{sha256}.KEY", 3)
     row = repositories.ensure_package(db, repository_id, package)
     file = File(f"id-{filename}", package, "1", filename, 3, sha256, 1, {"a": "ä"}, ("x>1",), {})
     files.insert(db, repository_id, row.id, file, "service:robot")
@@ -325,5 +325,7 @@ def test_a_file_needs_its_blobs_row(catalog: Catalog, repository_id: str) -> Non
 
 def test_the_first_key_of_the_same_bytes_stays(catalog: Catalog) -> None:
     with catalog.write() as db:
-        assert files.ensure_blob(db, "a" * 64, "first", 1) == "first"
-        assert files.ensure_blob(db, "a" * 64, "second", 1) == "first"
+        assert blobs.hold(db, "a" * 64, "first", 1) == "first"
+        assert blobs.hold(db, "a" * 64, "second", 1) == "first"
+        assert blobs.hold(db, "a" * 64, None, 1) == "first"
+        assert blobs.hold(db, "b" * 64, None, 1) is None

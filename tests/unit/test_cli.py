@@ -171,6 +171,23 @@ def test_check_warns_of_a_policy_that_no_scanner_serves(
 
 
 @pytest.mark.parametrize(
+    ("scope", "more", "is_told"),
+    [
+        ("transitive", "[graph]\nenvironments = []", True),
+        ("direct", "[graph]\nenvironments = []", False),
+        ("transitive", "", False),
+    ],
+)
+def test_check_warns_of_a_policy_over_what_no_graph_tells(
+    scope: str, more: str, is_told: bool, cli: Cli, configured: Path
+) -> None:
+    policy = f'[[policies]]\nname = "gate"\nprojects = ["acme"]\nlicenses_denied = ["MIT"]\nscope = "{scope}"'
+    configured.write_text(f"{configured.read_text()}\n{policy}\n{more}\n")
+    told = json.loads(cli("check", "--json").stdout)["warnings"]
+    assert [line.partition(":")[0] for line in told] == ["policies.0.scope"] * is_told
+
+
+@pytest.mark.parametrize(
     ("before", "after"), [("local", "remote"), ("remote", "virtual"), ("virtual", "local"), ("remote", "local")]
 )
 def test_a_repository_keeps_its_kind(cli: Cli, configured: Path, before: str, after: str) -> None:

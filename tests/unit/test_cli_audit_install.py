@@ -157,3 +157,15 @@ def test_what_a_policy_holds_back_is_not_chosen(make_site: Callable[..., Any], r
     assert "1 file is withheld: orbitalreg explain acme/toys/low" in done.stderr
     make_site(rule.format(action="warn"))
     assert "(found: 1 high; policy gate: CVE-1 (high) in low 1, fixed in 2)" in run("acme/toys", "top<2").stdout
+
+
+def test_where_all_of_a_package_is_held_back_it_is_said_who_says_why(
+    make_site: Callable[..., Any], run: Callable[..., Any]
+) -> None:
+    make_site('\n[[policies]]\nname = "gate"\nrepositories = ["acme/toys"]\nunscanned = "block"\n')
+    done = run("acme/toys", "more", code=1)
+    assert done.stderr.endswith(": asked for is more, and 1 file is withheld: orbitalreg explain acme/toys/more\n")
+
+
+def test_one_package_is_one(run: Callable[..., Any]) -> None:
+    assert "no findings in 1 package" in lines(run("acme/toys", "low"))

@@ -124,6 +124,29 @@ def test_what_is_not_there_is_exit_code_1_and_one_line(
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_an_id_is_not_empty(run: Callable[..., Any]) -> None:
+    done = run("affected", " ", code=2)
+    assert "ID is empty: give that of a vulnerability" in done.stderr
+
+
+def test_where_no_version_is_shown_it_is_said_how_to_name_one(
+    run: Callable[..., Any], make_site: Callable[..., Any]
+) -> None:
+    make_site('\n[[policies]]\nname = "gate"\nrepositories = ["acme/toys"]\nunscanned = "block"\n')
+    said = run("graph", "acme/toys/mid-lib", code=1).stderr
+    assert said.startswith("orbitalreg: acme/toys/mid-lib shows no version: name one by ==VERSION; orbitalreg explain ")
+    assert run("graph", "acme/toys/mid-lib==1.0").stdout.startswith("mid-lib 1.0")
+
+
+def test_what_asks_in_vain_is_not_said_to_ask_for_nothing(run: Callable[..., Any]) -> None:
+    site = run.site  # type: ignore[attr-defined]
+    with site.registry.catalog.write() as db:
+        vain = {("vain", "1", ""): [("gone", "gone", None, ""), ("lost", "lost", None, "")]}
+        put(db, site.repository().id, vain, environment="toybox")
+    told = run("graph", "acme/toys/vain==1").stdout.splitlines()
+    assert told[-1] == "brings nothing along: nothing is chosen for 2 requirements"
+
+
 def test_dependents_are_who_asks_and_what_they_get(run: Callable[..., Any]) -> None:
     assert rows(run("dependents", "acme/toys/jinja").stdout)[2:] == [
         "mid-lib 1.0 jinja<2.11 2.10 here",
@@ -137,6 +160,33 @@ def test_dependents_of_a_version_are_those_that_get_it(run: Callable[..., Any]) 
     assert [(one["package"], one["stated"], one["chosen"], one["environments"]) for one in told] == [
         ("newer", "jinja>=3", "3.1", [LINUX])
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("dependents", "acme/toys/jinja==02.10"), "mid-lib 1.0 jinja<2.11 2.10"),
+        (("dependents", "acme/toys/jinja==02.10", "--transitive"), "top-app 1.0 mid-lib mid-lib 1.0 -> jinja 2.10"),
+        (("graph", "acme/toys/jinja==02.10"), "jinja 2.10 HIGH CVE-2019-10906 (fixed in 2.10.1)"),
+    ],
+)
+def test_a_version_may_be_spelt_otherwise(words: tuple[str, ...], said: str, run: Callable[..., Any]) -> None:
+    assert said in rows(run(*words).stdout)
+
+
+def test_what_is_asked_for_with_extras_is_held_as_its_version_is(run: Callable[..., Any]) -> None:
+    nodes = {
+        ("kit", "1", ""): [],
+        ("kit", "1", "all"): [("kit[fast]", "kit", "1", "fast"), ("jinja", "jinja", "3.1", "")],
+        ("kit", "1", "fast"): [],
+        ("user", "1", ""): [("kit[all]", "kit", "1", "all")],
+    }
+    site = run.site  # type: ignore[attr-defined]
+    with site.registry.catalog.write() as db:
+        put(db, site.repository().id, nodes, environment="toybox", depths={("kit", "1", "all"): 1})
+    found = json.loads(run("dependents", "acme/toys/jinja", "--json").stdout)
+    assert [one["is_held"] for one in found if one["package"] == "kit"] == [True]
+    assert [one["package"] for one in json.loads(run("dependents", "acme/toys/kit", "--json").stdout)] == ["user"]
 
 
 def test_transitive_dependents_have_a_path(run: Callable[..., Any]) -> None:
@@ -162,6 +212,31 @@ def test_affected_names_all_who_are_hit_by_any_id(name: str, run: Callable[..., 
     ]
 
 
+def test_in_which_environments_is_told_where_it_is_not_the_same_for_all(run: Callable[..., Any]) -> None:
+    site = run.site  # type: ignore[attr-defined]
+    only_there = {("jinja", "2.10", ""): [], ("odd", "1.0", ""): [("jinja==2.10", "jinja", "2.10", "")]}
+    with site.registry.catalog.write() as db:
+        put(db, site.repository().id, only_there, [CVE], environment="toybox")
+    told = rows(run("affected", "CVE-2019-10906", "--days", "0").stdout)
+    assert told[0].split()[-1] == "in"
+    assert told[2].endswith(f"itself 2.10.1 {LINUX}, toybox")
+    assert [line for line in told if " odd " in line] == ["acme/toys odd 1.0 high jinja 2.10 2.10.1 toybox"]
+    asked = rows(run("dependents", "acme/toys/jinja").stdout)
+    assert [line for line in asked if line.startswith("odd ")] == ["odd 1.0 jinja==2.10 2.10 here toybox"]
+
+
+def test_findings_too_tell_in_which_environments_things_come(run: Callable[..., Any]) -> None:
+    assert " in " not in rows(run("findings", "acme/toys").stdout)[0]
+    site = run.site  # type: ignore[attr-defined]
+    there = {("jinja", "2.10", ""): [], ("top-app", "1.0", ""): [("jinja==2.10", "jinja", "2.10", "")]}
+    with site.registry.catalog.write() as db:
+        put(db, site.repository().id, there, [CVE], environment="toybox")
+    told = rows(run("findings", "acme/toys").stdout)
+    assert " by in " in told[0]
+    assert any(f"mid-lib 1.0 jinja 2.10 {LINUX}" in line for line in told)
+    assert any(f"top-app 1.0 jinja 2.10 {LINUX}, toybox" in line for line in told)
+
+
 def test_what_nobody_has_is_an_empty_answer(run: Callable[..., Any]) -> None:
     done = run("affected", "CVE-1999-0001")
     assert (done.stdout, done.stderr) == ("", "nobody here has CVE-1999-0001\n")
@@ -171,6 +246,26 @@ def test_what_nobody_has_is_an_empty_answer(run: Callable[..., Any]) -> None:
         "days": 30,
         "downloads": [],
     }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("affected", "CVE-2019-10906"),
+        ("affected", "CVE-2019-10906", "--repo", "acme/toys"),
+        ("dependents", "acme/toys/jinja"),
+        ("graph", "acme/toys/jinja==2.10"),
+    ],
+    ids=" ".join,
+)
+def test_where_there_is_no_graph_nobody_is_said_to_be_clear(
+    words: tuple[str, ...], run: Callable[..., Any], tmp_path: Path
+) -> None:
+    config = tmp_path / "orbitalreg.toml"
+    config.write_text(f"{config.read_text()}\n[graph]\nenvironments = []\n")
+    done = run(*words, code=1)
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
+    assert "has no graph of dependencies: [graph] environments turns it off, or names none that" in done.stderr
 
 
 def test_who_fetched_what_is_hit_is_told_within_the_days(run: Callable[..., Any]) -> None:

@@ -13,6 +13,7 @@ from graphed import Asked, NodeKey, vulnerability
 from orbitalreg.catalog import Catalog, repositories
 from orbitalreg.exposures import KnownExposures
 from orbitalreg.findings import Vulnerability
+from orbitalreg.graph import explaining
 from orbitalreg.graph.explaining import Change, Outlook, Outlooks, Upgrade
 from orbitalreg.graph.reading import Offered
 from orbitalreg.graph.views import View
@@ -170,3 +171,32 @@ def test_nothing_is_called_unavoidable_where_it_is_not_known(world: World) -> No
 def test_long_chains_are_no_deeper_in_python(world: World) -> None:
     given = {f"p{number} 1": f"p{number + 1}" for number in range(1500)} | {"p1500 1": "ball", "ball 1": ""}
     assert world.outlook(local(), given, "p0 1", HOLE) == Outlook(True, None)
+
+
+def test_of_many_versions_each_is_tried_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be thousands of one package, all exposed, and somebody looks at them all."""
+    tried: list[object] = []
+    cleared = explaining._cleared
+
+    def counted(*asked: Any) -> bool | None:
+        tried.append(asked)
+        return cleared(*asked)
+
+    monkeypatch.setattr(explaining, "_cleared", counted)
+    source = local()
+    given = {"net 1": "", **{f"top {number}": "net<2" for number in range(1, 31)}, "top 31": "gone", "top 32": ""}
+    world.outlook(source, given, "top 1", vulnerability("CVE-1", "net", "1"))
+    tried.clear()
+    outlooks = Outlooks(world.catalog, [world._view(source)])
+    found = KnownExposures(world.catalog).of(world.repository_id, "top")
+    said = {version: outlooks.of("top", version, one).upgrade for version, [one] in found.items()}
+    assert len(said) == 30
+    assert {one.text for one in said.values() if one is not None} == {"take top 31"}
+    assert len(tried) == 30
+
+
+def test_no_more_than_so_many_versions_of_a_dependency_are_tried(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explaining, "TRIED", 3)
+    given = {"top 1": "mid", "net 1": "", **{f"mid {number}": "net" for number in range(1, 9)}, "mid 0": ""}
+    outlook = world.outlook(local(), given, "top 1", vulnerability("CVE-1", "net", "1"))
+    assert outlook.upgrade is None

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from scanner_plugin import PATIENCE, SOURCE, TWO, blob, put, report, waiting, watch, work
 
-from orbitalreg.catalog import files, reports
+from orbitalreg.catalog import blobs, files, reports
 from orbitalreg.errors import PluginError, UploadRefused
 from orbitalreg.jobs import Worker
 from orbitalreg.model import Actor, Finding, Report, ReportStatus, Severity
@@ -509,7 +509,7 @@ def test_a_file_whose_bytes_are_lost_holds_up_no_other(probed: Any, tmp_path: Pa
     with site.registry.catalog.write() as db:
         db.execute("UPDATE file SET uploaded_at = 0 WHERE id = ?", (whole,))  # the lost one is looked at first
         (sha256,) = db.execute("SELECT sha256 FROM file WHERE id = ?", (lost,)).fetchone()
-    row = files.blob(site.registry.catalog.read(), sha256)
+    row = blobs.get(site.registry.catalog.read(), sha256)
     assert row is not None
     site.registry.store.delete(row.key)
     (tmp_path / "db").write_text("two")

@@ -47,7 +47,9 @@ def heading(graph: VersionGraph) -> str:
 def summed_up(graph: VersionGraph) -> str:
     """The whole in a line."""
     if len(graph.nodes) == 1 and not graph.left_out:
-        return "brings nothing along"
+        missing = sum(edge.target is None for edge in graph.edges)
+        chosen = f": nothing is chosen for {_count(missing, 'requirement', 'requirements')}" if missing else ""
+        return f"brings nothing along{chosen}"
     counts = Counter(one.severity for node in graph.nodes[1:] for one in node.findings)
     names = [severity_name(severity) for severity in reversed(Severity)]
     told = ", ".join(f"{counts[name]} {name}" for name in names if counts[name])

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sqlite_utils import Database
-from ulid import ULID
 
 from orbitalreg import upstream
-from orbitalreg.catalog import Catalog, files, remotes, repositories
-from orbitalreg.catalog.files import BlobRow
+from orbitalreg.catalog import Catalog, blobs, files, remotes, repositories
+from orbitalreg.catalog.blobs import BlobRow
 from orbitalreg.catalog.remotes import Entry, Fact
 from orbitalreg.config import RepositorySettings
-from orbitalreg.errors import Busy, InvalidName, NotFound, StorageFailed, UpstreamFailed
+from orbitalreg.errors import Busy, NotFound, UpstreamFailed
+from orbitalreg.holding import NotHeld, new_key, opened
 from orbitalreg.interfaces import BlobStore, Upstreams
 from orbitalreg.model import File, Listing, Repository, Withholding, now
 from orbitalreg.scanning.queue import ScanQueue
@@ -187,10 +187,7 @@ class RemoteSource:
         return self._opened(file, blob) if blob is not None else None
 
     def _opened(self, file: File, blob: BlobRow) -> BinaryIO:
-        try:
-            return self._store.open(blob.key)
-        except (NotFound, InvalidName) as error:
-            raise StorageFailed(f"the bytes of {file.filename} are missing from the store") from error
+        return opened(self._store, blob, file.filename)
 
     def _fetched(self, file: File) -> BinaryIO:
         return self._fetches.open(self._order(file))
@@ -221,8 +218,8 @@ class RemoteSource:
         if file.sha256 not in (None, fact.sha256):
             raise UpstreamFailed(f"{self._repository.address}: {file.filename} is not what the upstream states")
         key = None
-        if files.blob(self._catalog.read(), fact.sha256) is None:
-            key = f"{fact.sha256}.{ULID()}"
+        if not blobs.is_held(self._catalog.read(), fact.sha256):
+            key = new_key(fact.sha256)
             self._store.keep(path, key)
         used_key = None
         try:
@@ -260,10 +257,9 @@ class RemoteSource:
             raise UpstreamFailed(
                 f"{self._repository.address}: {file.filename} is of {other.package} and {file.package}"
             )
-        held = files.blob(db, fact.sha256)
-        if held is None and key is None:
-            raise Busy("the same bytes were being removed at this moment; try again")
-        used_key = held.key if held else files.ensure_blob(db, fact.sha256, key or "", fact.size)
+        used_key = blobs.hold(db, fact.sha256, key, fact.size)
+        if used_key is None:
+            raise NotHeld
         row = replace(file, sha256=fact.sha256, size=fact.size, uploaded_at=now())
         files.insert(db, self._repository.id, package_id, row, UPSTREAM)
         remotes.adopt_documents(db, file.id)

@@ -15,8 +15,9 @@ import falcon
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from orbitalreg.assembly import Registry
-from orbitalreg.catalog import files
+from orbitalreg.catalog import blobs
 from orbitalreg.errors import InvalidName, Malformed, NotFound, StorageFailed, TooLarge
+from orbitalreg.holding import opened
 from orbitalreg.inventory import Inventory, inventory_of
 from orbitalreg.model import Address, Identity, Repository, Right
 from orbitalreg.serving.limits import ASK_ABOVE
@@ -221,11 +222,8 @@ class RepositoryResource(ApiResource):
 
     def _kept(self, sha256: str, media_type: str, filename: str) -> Kept:
         """A blob that the catalog names. Raises `StorageFailed`."""
-        blob = files.blob(self._registry.catalog.read(), sha256)
-        try:
-            stream = self._registry.store.open(blob.key if blob else "")
-        except (NotFound, InvalidName) as error:  # what was kept is here: its absence is no answer but a loss
-            raise StorageFailed(f"the bytes of {filename} are missing from the store") from error
+        blob = blobs.get(self._registry.catalog.read(), sha256)
+        stream = opened(self._registry.store, blob, filename)
         assert blob is not None, "no store holds what has no key"
         return Kept(stream, blob.size, media_type, filename)
 

@@ -4,7 +4,8 @@
 repositories of `behind`, the server whose packages the remote repositories of `front` show.
 
 Every day, one of the kinds besides the local one goes through one case of each test of the simple API. With
-ORBITALREG_KINDS=all in the environment all go through every case of every test: `make test-upstreams`.
+ORBITALREG_KINDS=all in the environment all go through every case of every test: `make test-upstreams`. With
+ORBITALREG_RESTORED=1 both servers run on data that was backed up and restored, and are verified in the end.
 """
 
 import itertools
@@ -24,6 +25,7 @@ from conformance_kinds import BEHIND, EVERY_DAY, EXCEPTIONS, FRONT, KINDS, LOCAL
 from conformance_site import Server, Site
 from html_proxy import HtmlProxy
 
+RESTORED = os.environ.get("ORBITALREG_RESTORED") == "1"
 EVERYTHING = os.environ.get("ORBITALREG_KINDS") == "all"
 
 _numbers = itertools.count(1)
@@ -53,6 +55,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, S
         (folder / "orbitalreg.toml").write_text(BEHIND)
     tokens = Server("", behind / "orbitalreg.toml").new_tokens()
     shutil.copytree(behind / "data", front / "data")
+    if RESTORED:
+        for folder in (front, behind):
+            restore(folder)
     with ExitStack() as running:
         lower = running.enter_context(serving(behind, tokens))
         html = running.enter_context(HtmlProxy(lower.url))
@@ -62,6 +67,14 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, S
             with (front / "orbitalreg.toml").open("a") as config:
                 config.write(FRONT.format(local=local, **facts))
         yield {"front": running.enter_context(serving(front, tokens)), "behind": lower}
+
+
+def restore(folder: Path) -> None:
+    """Back up the data in this folder, and put what comes of that in its place."""
+    server = Server("", folder / "orbitalreg.toml")
+    server.run("backup", str(folder / "copy"))
+    shutil.rmtree(folder / "data")
+    server.run("restore", str(folder / "copy"))
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +101,8 @@ def serving(folder: Path, tokens: Mapping[str, str]) -> Iterator[Server]:
             process.wait(30)
     log_text = (folder / "log").read_text()
     assert process.returncode == 0, log_text
+    if RESTORED:
+        assert "the catalog is sound" in Server("", config).run("verify")
     assert '"traceback"' not in log_text, "the server met what nobody had expected"
     assert not list((folder / "data").rglob("*.part")), "something was left behind that had not all come"
 

@@ -1,0 +1,223 @@
+BEGIN TRANSACTION;
+CREATE TABLE "_sqlite_migrations" (
+   "id" INTEGER PRIMARY KEY,
+   "migration_set" TEXT,
+   "name" TEXT,
+   "applied_at" TEXT
+);
+INSERT INTO "_sqlite_migrations" VALUES(1,'orbitalreg','m001_first_tables','2026-09-21 12:00:00');
+INSERT INTO "_sqlite_migrations" VALUES(2,'orbitalreg','m002_token_successor','2026-09-21 12:00:00');
+INSERT INTO "_sqlite_migrations" VALUES(3,'orbitalreg','m003_remote_pages','2026-09-21 12:00:00');
+INSERT INTO "_sqlite_migrations" VALUES(4,'orbitalreg','m004_exceptions','2026-09-21 12:00:00');
+CREATE TABLE account (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (kind, name)
+);
+INSERT INTO "account" VALUES('a1','service','robot',1790000000000000);
+INSERT INTO "account" VALUES('a2','user','ann',1790000000000000);
+CREATE TABLE account_grant (
+    account_id TEXT NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+    target TEXT NOT NULL,
+    PRIMARY KEY (account_id, target)
+);
+INSERT INTO "account_grant" VALUES('a1','acme/toys:publish');
+CREATE TABLE audit_entry (
+    id TEXT PRIMARY KEY,
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    token_id TEXT,
+    address TEXT,
+    request_id TEXT,
+    action TEXT NOT NULL,
+    target TEXT NOT NULL,
+    detail TEXT NOT NULL
+);
+INSERT INTO "audit_entry" VALUES('e1',1790000000000000,'service:robot','t1','10.0.0.9','r7','file.publish','acme/toys/ball==1','{}');
+CREATE TABLE blob (
+    sha256 TEXT PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    size BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+INSERT INTO "blob" VALUES('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa','aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.01KBALL00000000000000000AA',5,1790000000000000);
+INSERT INTO "blob" VALUES('bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb','bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb.01KBALL00000000000000000BB',6,1790000000000000);
+CREATE TABLE deleted_file (
+    repository_id TEXT NOT NULL REFERENCES repository (id),
+    filename TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    deleted_at BIGINT NOT NULL,
+    PRIMARY KEY (repository_id, filename)
+);
+INSERT INTO "deleted_file" VALUES('r1','ball@0.toy','cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc',1790000000000000);
+CREATE TABLE document (
+    file_id TEXT NOT NULL REFERENCES file (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (file_id, kind)
+);
+INSERT INTO "document" VALUES('f1','head','cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc',X'789C4BCACC4B2CAA040008970286');
+CREATE TABLE download (
+    file_id TEXT NOT NULL,
+    token_id TEXT NOT NULL,
+    day TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (file_id, token_id, day)
+);
+INSERT INTO "download" VALUES('f1','t1','2026-09-21',4);
+CREATE TABLE exception (
+    id TEXT PRIMARY KEY,
+    repository_id TEXT NOT NULL REFERENCES repository (id),
+    package TEXT NOT NULL,
+    version TEXT NOT NULL,
+    until BIGINT NOT NULL,
+    reason TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+INSERT INTO "exception" VALUES('o1','r3','kite','2',1790000000000009,'needed','local:ann',1790000000000000);
+CREATE TABLE file (
+    id TEXT PRIMARY KEY,
+    repository_id TEXT NOT NULL REFERENCES repository (id),
+    package_id TEXT NOT NULL REFERENCES package (id),
+    version TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    sha256 TEXT NOT NULL REFERENCES blob (sha256),
+    uploaded_at BIGINT NOT NULL,
+    uploaded_by TEXT NOT NULL,
+    attributes TEXT NOT NULL,
+    requirements TEXT NOT NULL,
+    yanked TEXT,
+    UNIQUE (repository_id, filename)
+);
+INSERT INTO "file" VALUES('f1','r1','p1','1','ball@1.toy',5,'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',1790000000000000,'service:robot','{}','[]',NULL);
+INSERT INTO "file" VALUES('f2','r1','p1','2','ball@2.toy',6,'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb',1790000000000001,'user:ann','{"colour":"red"}','["kite>=1"]','it bursts');
+CREATE TABLE job (
+    id TEXT PRIMARY KEY,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    due_at BIGINT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    leased_by TEXT,
+    leased_until BIGINT,
+    failure TEXT,
+    created_at BIGINT NOT NULL
+);
+INSERT INTO "job" VALUES('j1','audit.chain','','{}',1790000000000000,1,NULL,NULL,'it failed',1790000000000000);
+CREATE TABLE package (
+    id TEXT PRIMARY KEY,
+    repository_id TEXT NOT NULL REFERENCES repository (id),
+    name TEXT NOT NULL,
+    revision INTEGER NOT NULL DEFAULT 0,
+    file_count INTEGER NOT NULL DEFAULT 0,
+    status TEXT NOT NULL DEFAULT 'active',
+    status_reason TEXT,
+    created_at BIGINT NOT NULL,
+    UNIQUE (repository_id, name)
+);
+INSERT INTO "package" VALUES('p1','r1','ball',7,2,'active',NULL,1790000000000000);
+INSERT INTO "package" VALUES('p2','r1','reserved',1,0,'deprecated','use ball',1790000000000000);
+INSERT INTO "package" VALUES('p3','r3','kite',2,0,'active',NULL,1790000000000000);
+CREATE TABLE recall (
+    id TEXT PRIMARY KEY,
+    repository_id TEXT NOT NULL REFERENCES repository (id),
+    file_id TEXT NOT NULL,
+    package TEXT NOT NULL,
+    version TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    recalled_at BIGINT NOT NULL,
+    UNIQUE (file_id, reason)
+);
+INSERT INTO "recall" VALUES('c1','r3','x2','kite','1','kite@1.toy','cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc','taken back',1790000000000000);
+CREATE TABLE remote_document (
+    file_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    package_id TEXT NOT NULL REFERENCES package (id),
+    sha256 TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (file_id, kind)
+);
+INSERT INTO "remote_document" VALUES('x1','head','p3','cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc',X'789C4BCACC4B2CAA040008970286');
+CREATE TABLE remote_fact (
+    file_id TEXT PRIMARY KEY,
+    package_id TEXT NOT NULL REFERENCES package (id),
+    sha256 TEXT NOT NULL,
+    size BIGINT NOT NULL
+);
+INSERT INTO "remote_fact" VALUES('x1','p3','cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc',9);
+CREATE TABLE remote_names (
+    repository_id TEXT PRIMARY KEY REFERENCES repository (id),
+    upstream TEXT NOT NULL,
+    body BLOB NOT NULL,
+    revision TEXT NOT NULL,
+    etag TEXT,
+    last_modified TEXT,
+    checked_at BIGINT NOT NULL,
+    failed_at BIGINT,
+    failure TEXT
+);
+INSERT INTO "remote_names" VALUES('r3','http://127.0.0.1/toys/',X'789C8B8E0500011500B9','n1',NULL,NULL,1790000000000000,NULL,NULL);
+CREATE TABLE remote_page (
+    package_id TEXT PRIMARY KEY REFERENCES package (id),
+    upstream TEXT NOT NULL,
+    body BLOB NOT NULL,
+    etag TEXT,
+    last_modified TEXT,
+    checked_at BIGINT NOT NULL,
+    failed_at BIGINT,
+    failure TEXT
+);
+INSERT INTO "remote_page" VALUES('p3','http://127.0.0.1/toys/',X'789C8B8E0500011500B9','"e"',NULL,1790000000000000,NULL,NULL);
+CREATE TABLE repository (
+    id TEXT PRIMARY KEY,
+    project TEXT NOT NULL,
+    name TEXT NOT NULL,
+    format TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    names_revision INTEGER NOT NULL DEFAULT 0,
+    created_at BIGINT NOT NULL,
+    detached_at BIGINT,
+    UNIQUE (project, name)
+);
+INSERT INTO "repository" VALUES('r1','acme','toys','toy','local',3,1790000000000000,NULL);
+INSERT INTO "repository" VALUES('r2','acme','gone','toy','local',0,1790000000000000,1790000000000001);
+INSERT INTO "repository" VALUES('r3','acme','mirror','toy','remote',1,1790000000000000,NULL);
+CREATE TABLE token (
+    id TEXT PRIMARY KEY,
+    account_id TEXT NOT NULL REFERENCES account (id),
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    revoked_at BIGINT,
+    last_used_at BIGINT
+, successor_id TEXT REFERENCES token (id));
+INSERT INTO "token" VALUES('t1','a1','ci','a hash',1790000000000000,NULL,NULL,1790000000000005,NULL);
+INSERT INTO "token" VALUES('t2','a1','old','another hash',1790000000000000,NULL,NULL,NULL,'t1');
+CREATE TABLE token_grant (
+    token_id TEXT NOT NULL REFERENCES token (id) ON DELETE CASCADE,
+    target TEXT NOT NULL,
+    PRIMARY KEY (token_id, target)
+);
+INSERT INTO "token_grant" VALUES('t1','acme/toys:publish');
+CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
+    ON "_sqlite_migrations" ("migration_set", "name");
+CREATE INDEX file_of_package ON file (package_id, uploaded_at, id);
+CREATE INDEX file_of_blob ON file (sha256);
+CREATE INDEX token_of_account ON token (account_id);
+CREATE INDEX job_due ON job (due_at, id);
+CREATE INDEX audit_by_target ON audit_entry (target, id);
+CREATE INDEX remote_fact_of_package ON remote_fact (package_id);
+CREATE INDEX remote_document_of_package ON remote_document (package_id);
+CREATE INDEX recall_of_package ON recall (repository_id, package, recalled_at)
+;
+CREATE INDEX exception_of_package ON exception (package, repository_id, until)
+;
+COMMIT;
