@@ -35,15 +35,18 @@ class Sizes:
     rescanned: int  # files that are looked at anew
     pairs: int  # names with versions that a scanner judges
     graphed: int  # versions in the larger graph
+    real: int  # versions of real packages at most
     seconds: int  # of load at one point
     rounds: int
     minutes: int  # when the run is given up
     thorough: bool = True  # HTML pages too, and long pages at eight connections
 
 
-FULL = Sizes(2000, 200, (2000, 10000), 20, 55, 500, 100, 30, 200, 50, 32, 50, 60, 10_000, 10_000, 100_000, 2, 3, 60)
-QUICK = Sizes(300, 100, (1000,), 20, 55, 100, 100, 30, 100, 20, 32, 50, 60, 500, 2000, 10_000, 1, 2, 15)
-SMOKE = Sizes(10, 10, (40,), 2, 2, 10, 2, 3, 10, 5, 4, 2, 3, 20, 100, 200, 1, 1, 3, thorough=False)
+FULL = Sizes(
+    2000, 200, (2000, 10000), 20, 55, 500, 100, 30, 200, 50, 32, 50, 60, 10_000, 10_000, 100_000, 10_000, 2, 3, 60
+)
+QUICK = Sizes(300, 100, (1000,), 20, 55, 100, 100, 30, 100, 20, 32, 50, 60, 500, 2000, 10_000, 1000, 1, 2, 15)
+SMOKE = Sizes(10, 10, (40,), 2, 2, 10, 2, 3, 10, 5, 4, 2, 3, 20, 100, 200, 20, 1, 1, 3, thorough=False)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from benchmarks.servers import Nginx, OrbitalReg, Peer, Pypiserver, start_sink
 from benchmarks.signing import signing
 from benchmarks.starting import starting
 from benchmarks.uploading import uploading
+from benchmarks.world import following
 
 HOLDING = {"reading": "Reading", "signing": "Signing in", "uploads": "Uploads", "starts": "Starts"}
 PROXYING: dict[str, tuple[str, Callable[[Far, Sizes], Iterator[Point]]]] = {
@@ -32,7 +33,7 @@ PROXYING: dict[str, tuple[str, Callable[[Far, Sizes], Iterator[Point]]]] = {
 }
 SCANNING = {"scanning": "Scanning"}
 MATCHING = {"matching": "Vulnerabilities by name and version"}
-GRAPH = {"graph": "The graph of dependencies"}
+GRAPH = {"graph": "The graph of dependencies", "world": "The dependencies of real packages"}
 WORKLOADS = {**HOLDING, **SCANNING, **{name: title for name, (title, _) in PROXYING.items()}, **MATCHING, **GRAPH}
 """Titles by name, in the order in which they are measured."""
 
@@ -142,6 +143,9 @@ def points(bench: Bench, chosen: Collection[str]) -> Generator[tuple[str, Point]
     if "graph" in chosen:
         programs = bench.programs("orbitalreg", "orbitalreg")
         yield from (("graph", point) for point in graphing(programs, bench.home / "graph", bench.sizes))
+    if "world" in chosen:
+        programs = bench.programs("orbitalreg", "orbitalreg", "orbitalreg-osv")
+        yield from (("world", point) for point in following(programs, bench.work, bench.home / "world", bench.sizes))
 
 
 def _matching(bench: Bench) -> Iterator[Point]:

@@ -40,6 +40,10 @@ TRUST = """\
 - Through a virtual of five, a package of which local members hold a version is served by them alone, and a devpi
   index with a mirror among its bases does likewise. proxpi has no such thing; it stands beside them as the proxy it is.
 - The first byte and the upstream's requests are told of each server in the order of the columns before them.
+- The real packages are those whose metadata is installed on the machine, in environments of this tree and of the
+  interpreter and below `$ORBITALREG_METADATA`: an index on loopback has their pages, 50 ms away, and no file. No
+  public index is asked. So the world is another one on each machine; where a version asks for what is not there, the
+  requirement leads to nothing. Commands are whole processes, from their start on.
 - Memory is proportional set size: of an upload and of a herd, what was added at the peak; of a start, what was held
   after some load.
 """

@@ -24,6 +24,7 @@ class Due:
     package: str
     is_new: bool
     failures: int
+    at: Microseconds
 
 
 def wanted(db: Database, graph_id: int, packages: Iterable[str], instant: Microseconds) -> None:
@@ -44,11 +45,11 @@ def due(db: Database, graph_ids: Collection[int], instant: Microseconds, limit: 
     """Those to be asked for by then, in the order in which they came to be."""
     marks = ",".join("?" * len(graph_ids)) or "NULL"
     rows = db.execute(
-        "SELECT graph_id, package, followed_at IS NULL, failures FROM graph_package"
+        "SELECT graph_id, package, followed_at IS NULL, failures, follow_at FROM graph_package"
         f" WHERE graph_id IN ({marks}) AND follow_at <= ? ORDER BY follow_at, package LIMIT ?",
         (*graph_ids, instant, limit),
     )
-    return [Due(row[0], row[1], bool(row[2]), row[3]) for row in rows.fetchall()]
+    return [Due(row[0], row[1], bool(row[2]), row[3], row[4]) for row in rows.fetchall()]
 
 
 def next_at(db: Database, graph_ids: Collection[int]) -> Microseconds | None:
@@ -66,17 +67,30 @@ def followed(db: Database, graph_id: int) -> int:
     return int(row[0])
 
 
-def put_off(db: Database, graph_id: int, package: str, until: Microseconds) -> None:
-    """Writes: it is not asked for before then."""
-    db.execute("UPDATE graph_package SET follow_at = ? WHERE graph_id = ? AND package = ?", (until, graph_id, package))
-
-
-def asked(db: Database, graph_id: int, package: str, instant: Microseconds, failures: int, again: Microseconds) -> None:
-    """Writes: upstreams were asked for it, and have failed so often since they answered last."""
+def put_off(db: Database, one: Due, until: Microseconds) -> None:
+    """Writes: it is not asked for before then, unless it was wanted anew since it was found due."""
     db.execute(
-        "UPDATE graph_package SET followed_at = ?, failures = ?, follow_at = ? WHERE graph_id = ? AND package = ?",
-        (instant, failures, again, graph_id, package),
+        "UPDATE graph_package SET follow_at = ? WHERE graph_id = ? AND package = ? AND follow_at = ?",
+        (until, one.graph_id, one.package, one.at),
     )
+
+
+def asked(db: Database, one: Due, instant: Microseconds, failures: int, again: Microseconds) -> None:
+    """Writes: upstreams were asked for it, and have failed so often since they answered last.
+
+    It is asked for again at `again`, or as it was wanted anew meanwhile, unless they failed.
+    """
+    db.execute(
+        "UPDATE graph_package SET followed_at = ?, failures = ? WHERE graph_id = ? AND package = ?",
+        (instant, failures, one.graph_id, one.package),
+    )
+    if failures:
+        db.execute(
+            "UPDATE graph_package SET follow_at = ? WHERE graph_id = ? AND package = ?",
+            (again, one.graph_id, one.package),
+        )
+    else:
+        put_off(db, one, again)
 
 
 def depth(db: Database, graph_id: int, package: str) -> int | None:

@@ -70,13 +70,13 @@ class Follower:
         is_too_many = one.is_new and counts[one.graph_id] >= self._settings.upstream_packages
         if is_too_many or not (is_near or unknown):
             with self._catalog.write(lasting=False) as db:
-                graph_following.put_off(db, one.graph_id, one.package, self._after(REFRESHED_SECONDS))
+                graph_following.put_off(db, one, self._after(REFRESHED_SECONDS))
             return
         counts[one.graph_id] += one.is_new
         failures = 0 if self._ask(view, one, unknown, stopping) else one.failures + 1
         pause = min(AGAIN_SECONDS * 2 ** min(failures - 1, 20), REFRESHED_SECONDS) if failures else REFRESHED_SECONDS
         with self._catalog.write(lasting=False) as db:
-            graph_following.asked(db, one.graph_id, one.package, self._clock(), failures, self._after(pause))
+            graph_following.asked(db, one, self._clock(), failures, self._after(pause))
 
     def _ask(self, view: View, one: Due, unknown: Sequence[str], stopping: Callable[[], bool]) -> bool:
         """Whether the upstreams answered, with what they have or that they have nothing."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from orbitalreg.catalog import Catalog, walks
 from orbitalreg.catalog.walks import Edge, Node, Part, Version
@@ -51,10 +52,10 @@ class Trees:
         """
         views = self._views(repository, package, version, environment)
         names = [view.environment for view in views]
-        merged = _Merged(views, (package, version, ()), depth, limit)
         found = self._exposures.of(repository.id, package).get(version, ())
         exposures = [one for one in found if environment is None or environment in one.environments]
-        worst = next((path for one in exposures if (path := merged.path(one))), [])
+        merged = _Merged(views, (package, version, ()), exposures, depth, limit)
+        worst = merged.path(exposures[0]) if exposures else []
         return VersionGraph(
             str(repository.address), package, version, names, merged.nodes, merged.edges, worst, merged.left_out
         )
@@ -79,9 +80,14 @@ class Trees:
 
 
 class _Merged:
-    """The graphs of several environments as one, from the first node on, nearest first."""
+    """The graphs of several environments as one, from the first node on, nearest first.
 
-    def __init__(self, views: Sequence[_View], root: Key, depth: int, limit: int) -> None:
+    Where there is no room for all, what is on the paths of `exposures` goes before the rest, the worst first.
+    """
+
+    def __init__(
+        self, views: Sequence[_View], root: Key, exposures: Sequence[Exposure], depth: int, limit: int
+    ) -> None:
         self._found: dict[Key, Node] = {}
         self._wrong: dict[Version, dict[str, Vulnerability]] = {}
         self._exposed: dict[Key, Severity] = {}
@@ -92,8 +98,8 @@ class _Merged:
         for (source, _, target, _, _), (edge, environments) in sorted(self._edges.items(), key=_words):
             self._after.setdefault(source, []).append((edge, target, environments))
         self._depths = self._nearest(root, depth)
-        self.left_out = max(0, len(self._found) - min(len(self._depths), limit))
-        self._places = {key: number for number, key in enumerate(list(self._depths)[:limit])}
+        self._places = {key: number for number, key in enumerate(self._chosen(root, exposures, limit))}
+        self.left_out = len(self._found) - len(self._places)
         self.edges = [
             _edge(edge, self._places[source], None if target is None else self._places[target], environments)
             for source in self._places
@@ -138,6 +144,19 @@ class _Merged:
             level = list(dict.fromkeys(target for target in targets if target is not None and target not in found))
             found |= dict.fromkeys(level, steps)
         return found
+
+    def _chosen(self, root: Key, exposures: Sequence[Exposure], limit: int) -> list[Key]:
+        """The nodes to be told, nearest first: for each of them those that lead there, too."""
+        if len(self._depths) <= limit:
+            return list(self._depths)
+        kept = {root}
+        for one in exposures:
+            way = {(hop.package, hop.version, hop.extras) for hop in one.path}
+            if way <= self._depths.keys() and len(kept | way) <= limit:
+                kept |= way
+        rest = islice((key for key in self._depths if key not in kept), limit - len(kept))
+        kept.update(rest)
+        return [key for key in self._depths if key in kept]
 
     def _is_told(self, target: Key | None) -> bool:
         return target is None or target in self._places

@@ -6,13 +6,16 @@ import zipfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from graphs import World, anew, content, metadata
 from scripted_upstream import ScriptedUpstream, reply, status
 
 from orbitalreg.catalog import graph_following
+from orbitalreg.graph import following
 from orbitalreg.graph.following import Follower, Stopped
+from orbitalreg.graph.reading import Offered
 from orbitalreg.model import now
 
 TEXT = """
@@ -99,6 +102,26 @@ def test_what_is_asked_for_is_followed_as_far_as_it_goes(tmp_path: Path, index: 
     assert index.asked() == ["one", "nowhere", "two"]
     assert len(index.paths()) == 5
     assert content(world.registry) == anew(world)
+
+
+def test_what_is_wanted_while_an_upstream_is_asked_is_asked_for_too(
+    tmp_path: Path, index: Index, made: list[World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The graph is updated by another thread, between an answer and the note that it came."""
+    index.tell("one==1.0", "two")
+    index.tell("two==1.5")
+    made.append(world := Following(tmp_path, index))
+    world.put("app==1.0", "one")
+
+    class Answered(Offered):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            world.update()
+
+    monkeypatch.setattr(following, "Offered", Answered)
+    world.follow()
+    assert world.edges("acme/all-libs") == ["app==1.0: one -> one==1.0", "one==1.0: two -> two==1.5"]
+    assert len(index.paths()) == 4
 
 
 def test_no_further_than_configured(tmp_path: Path, index: Index, made: list[World]) -> None:

@@ -121,10 +121,32 @@ def test_what_is_deeper_than_asked_for_is_left_out_and_counted(told: Callable[..
 def test_the_number_of_versions_is_bounded_nearest_first(told: Callable[..., VersionGraph]) -> None:
     nodes: dict[Any, Any] = {("top", "1", ""): [(f"p{number:03}", f"p{number:03}", "1", "") for number in range(300)]}
     nodes |= {(f"p{number:03}", "1", ""): [("deep", "deep", "1", "")] for number in range(300)}
-    graph = told(nodes, wrong=[vulnerability("CVE-1", "deep", "1")], limit=50)
-    assert len(graph.nodes) == 50
+    graph = told(nodes, limit=50)
+    assert [node.package for node in graph.nodes] == ["top", *(f"p{number:03}" for number in range(49))]
     assert (graph.nodes[0].left_out, graph.left_out) == (251, 252)
-    assert graph.nodes[0].exposed == "high", "what is not told counts all the same"
+
+
+def test_of_too_many_versions_those_on_the_way_to_what_is_wrong_are_told_first(
+    told: Callable[..., VersionGraph],
+) -> None:
+    nodes: dict[Any, Any] = {("top", "1", ""): [(f"p{number:03}", f"p{number:03}", "1", "") for number in range(300)]}
+    nodes |= {("p250", "1", ""): [("deep", "deep", "1", "")], ("p260", "1", ""): []}
+    wrong = [vulnerability("CVE-1", "deep", "1"), vulnerability("CVE-2", "p260", "1", Severity.LOW)]
+    graph = told(nodes, wrong=wrong, limit=50)
+    near = [f"p{number:03}" for number in range(46)]
+    assert [node.package for node in graph.nodes] == ["top", *near, "p250", "p260", "deep"]
+    assert [graph.edges[number].stated for number in graph.worst] == ["p250", "deep"]
+    assert [node.package for node in told(limit=3).nodes] == ["top", "p250", "deep"]
+    assert [node.package for node in told(limit=1).nodes] == ["top"]
+
+
+def test_what_is_less_bad_is_not_the_worst_where_that_is_deeper_than_asked_for(
+    told: Callable[..., VersionGraph],
+) -> None:
+    nodes = {("top", "1", ""): [("a", "a", "1", "")], ("a", "1", ""): [("b", "b", "1", "")], ("b", "1", ""): []}
+    wrong = [vulnerability("CVE-1", "a", "1", Severity.LOW), vulnerability("CVE-2", "b", "1")]
+    graph = told(nodes, wrong=wrong, depth=1)
+    assert (graph.nodes[0].exposed, graph.worst) == ("high", [])
 
 
 def test_ten_thousand_versions_in_a_row_are_walked_and_cut(told: Callable[..., VersionGraph]) -> None:
