@@ -79,7 +79,9 @@ class Follower:
             graph_following.asked(db, one, self._clock(), failures, self._after(pause))
 
     def _ask(self, view: View, one: Due, unknown: Sequence[str], stopping: Callable[[], bool]) -> bool:
-        """Whether the upstreams answered, with what they have or that they have nothing."""
+        """Whether the upstreams answered, with what they have or that they have nothing; none is for a guarded name."""
+        if view.guarded(one.package):
+            return True
         try:
             self._pace(len(view.remotes), stopping)
             offered = Offered(view, one.package, (), view.source.document)

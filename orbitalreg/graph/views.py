@@ -1,7 +1,7 @@
 """Which graphs there are: what each repository shows, in each environment that things are installed in."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orbitalreg.config import Settings
@@ -21,7 +21,8 @@ SCHEME = 1
 class View:
     """One graph to be: a repository by its rules without policies, in one environment of its format.
 
-    `holders` are the ids of the local and remote repositories in it, `remotes` those of the remote ones.
+    `holders` are the ids of the local and remote repositories in it, `remotes` those of the remote ones. `guards` are
+    the virtual repositories that have some of these remotes.
     """
 
     repository: Repository
@@ -30,7 +31,12 @@ class View:
     source: GovernedSource
     holders: tuple[str, ...]
     remotes: frozenset[str]
+    guards: tuple[VirtualSource, ...]
     digest: str
+
+    def guarded(self, package: str) -> bool:
+        """Whether a virtual repository keeps the name from these remotes: then no graph has them asked for it."""
+        return any(guard.guarded(package) is not None for guard in self.guards)
 
 
 def make_views(
@@ -38,10 +44,12 @@ def make_views(
 ) -> list[View]:
     """Of every repository; `sources` are those of the configuration. None where the graph is turned off."""
     views = []
+    virtuals = [source.raw for source in sources.values() if isinstance(source.raw, VirtualSource)]
     kept: Kept[Judged] = Kept()
     for source in sources.values():
         adapter = formats[source.repository.format]
         leaves = _leaves(source.raw)
+        remotes = _remotes(leaves)
         bare = source.without_policies(kept)
         for environment in environments(settings, adapter):
             said = [str(SCHEME), environment, bare.rules_digest, repr(sorted(bare.judges))]
@@ -53,7 +61,8 @@ def make_views(
                     adapter,
                     bare,
                     tuple(leaf.repository.id for leaf in leaves),
-                    frozenset(leaf.repository.id for leaf in leaves if leaf.repository.kind is Kind.REMOTE),
+                    remotes,
+                    tuple(virtual for virtual in virtuals if remotes & _remotes(virtual.leaves)),
                     hashlib.sha256("\n".join(said).encode()).hexdigest()[:32],
                 )
             )
@@ -93,6 +102,10 @@ def _known(texts: Sequence[str], adapter: FormatAdapter) -> Iterator[str]:
 
 def _leaves(raw: RawSource) -> Sequence[RawSource]:
     return raw.leaves if isinstance(raw, VirtualSource) else (raw,)
+
+
+def _remotes(leaves: Iterable[RawSource]) -> frozenset[str]:
+    return frozenset(leaf.repository.id for leaf in leaves if leaf.repository.kind is Kind.REMOTE)
 
 
 def _configured(settings: Settings, raw: RawSource) -> Iterator[str]:

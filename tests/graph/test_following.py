@@ -155,6 +155,21 @@ def test_a_private_name_is_never_asked_for(tmp_path: Path, index: Index, made: l
     assert "app==1.0: held -> held==1.0" in world.edges("acme/all-libs")
 
 
+def test_what_a_public_file_asks_for_is_not_followed_to_a_name_that_is_held_here(
+    tmp_path: Path, index: Index, made: list[World]
+) -> None:
+    """In the remote's own view no guard stands; a virtual repository over it has one."""
+    index.tell("held==9.0")
+    index.tell("free==1.0")
+    made.append(world := Following(tmp_path, index))
+    world.put("held==1.0")
+    world.tell("public==1.0", "held", "free")
+    world.cache("public==1.0")
+    world.follow()
+    assert index.asked() == ["free"]
+    assert world.edges("acme/mirror") == ["public==1.0: free -> free==1.0", "public==1.0: held -> missing"]
+
+
 def test_offline_nobody_is_asked(tmp_path: Path, index: Index, made: list[World]) -> None:
     index.tell("one==1.0")
     made.append(world := Following(tmp_path, index, more=", offline = true"))

@@ -44,7 +44,7 @@ class World:
 
     def _view(self, source: Any) -> View:
         return View(
-            replace(source.repository, id=self.repository_id), ENVIRONMENT, TOY, source, (), frozenset([FAR]), ""
+            replace(source.repository, id=self.repository_id), ENVIRONMENT, TOY, source, (), frozenset([FAR]), (), ""
         )
 
     def _graph(self, source: FakeSource, given: Given, wrong: tuple[Vulnerability, ...]) -> None:
