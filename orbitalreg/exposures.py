@@ -94,6 +94,10 @@ class KnownExposures:
         """The ids of the repositories in whose view something is affected by it (any of its ids)."""
         return walks.repositories_with(self._catalog.read(), vulnerability)
 
+    def begun(self) -> Collection[str]:
+        """The ids of the repositories of which too little is known to say that nobody is hit."""
+        return walks.begun(self._catalog.read())
+
 
 class Paths:
     """The requirements in a part of one graph, by the ids of its nodes. Linear in what it walks."""

@@ -33,7 +33,8 @@ def put(
 ) -> int:
     """Writes one graph, in which each version has its own choice for what it asks. Its id."""
     graph_id = db.execute(
-        "INSERT INTO graph (repository_id, environment) VALUES (?, ?) RETURNING id", (repository_id, environment)
+        "INSERT INTO graph (repository_id, environment, built_at) VALUES (?, ?, 1) RETURNING id",
+        (repository_id, environment),
     ).fetchone()[0]
     ids = {}
     for key in nodes:

@@ -85,6 +85,12 @@ def graphs(db: Database, repository_id: str) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
+def begun(db: Database) -> set[str]:
+    """The ids of the repositories of which a graph is being made for the first time, and is not whole yet."""
+    rows = db.execute("SELECT DISTINCT repository_id FROM graph WHERE built_at IS NULL")
+    return {row[0] for row in rows.fetchall()}
+
+
 def revision(db: Database, repository_id: str, package: str) -> int:
     """Changes whenever what the package's versions are exposed to in the repository's view may."""
     row = db.conn.execute(

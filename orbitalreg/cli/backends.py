@@ -192,8 +192,9 @@ class Local:
         return self._inventory(address).dependencies.dependents(adapter.normalize(package), number, transitive)
 
     def may_have(self, vulnerability: str) -> list[Address]:
-        """The repositories in whose view something has it, and those that cannot tell since there is no graph."""
-        found = set(KnownExposures(self._registry.catalog).repositories_with(spelt(vulnerability)))
+        """The repositories in whose view something has it, and those that cannot tell, for want of a whole graph."""
+        known = KnownExposures(self._registry.catalog)
+        found = {*known.repositories_with(spelt(vulnerability)), *known.begun()}
         looked_at = {view.repository.id for view in self._registry.graph.views}
         return sorted(
             (

@@ -12,7 +12,7 @@ from orbitalreg.cli.backends import Backend, backend, server_option
 from orbitalreg.cli.common import config_option, json_option, plain_json, print_json, print_rows, usage
 from orbitalreg.cli.packages import Named, parse_package
 from orbitalreg.cli.sources import download_rows
-from orbitalreg.errors import Forbidden, NotFound
+from orbitalreg.errors import Busy, Forbidden, NotFound
 from orbitalreg.exports.graphs import DRAWINGS, summed_up, tree, worst_path
 from orbitalreg.exports.paths import instead, path_words
 from orbitalreg.model import Address
@@ -169,13 +169,15 @@ def affected(
 
 
 def _hits(registry: Backend, places: Sequence[Address], vulnerability: str) -> list[Affected]:
-    """Where one of several places cannot be looked into, that is told beside. Raises `NotFound` where none can."""
+    """Where one of several places cannot be looked into, that is told beside. Raises `NotFound` or `Busy` where none
+    can.
+    """
     hits: list[Affected] = []
-    faults: list[NotFound] = []
+    faults: list[NotFound | Busy] = []
     for place in places:
         try:
             hits += registry.affected(place, vulnerability)
-        except NotFound as error:
+        except (NotFound, Busy) as error:
             faults.append(error)
     if faults and len(faults) == len(places):
         raise faults[0]
@@ -193,7 +195,7 @@ def _fetched(
         for place in places:
             for row in registry.affected_downloads(place, vulnerability, days):
                 found.setdefault((row.file_id, row.token), row)
-    except (Forbidden, NotFound):
+    except (Busy, Forbidden, NotFound):
         return None
     return list(found.values())
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from orbitalreg.catalog import Catalog, downloads, walks
 from orbitalreg.catalog.downloads import TokenRow
 from orbitalreg.catalog.walks import Requirer
-from orbitalreg.errors import InvalidName, NotFound
+from orbitalreg.errors import Busy, InvalidName, NotFound
 from orbitalreg.exposures import Hit, KnownExposures, Paths
 from orbitalreg.findings import Exposure, finding_summary, path_summary
 from orbitalreg.graph.explaining import Outlook, Outlooks
@@ -76,7 +76,7 @@ class Dependencies:
     def tree(
         self, package: str, version: str, environment: str | None = None, depth: int = DEPTH, limit: int = NODES
     ) -> VersionGraph:
-        """Raises `NotFound`, for what is no environment too."""
+        """Raises `NotFound`, for what is no environment too, and `Busy` as `hits` does."""
         self._check()
         try:
             chosen = None if environment is None else self._adapter.environment(environment)
@@ -88,7 +88,8 @@ class Dependencies:
     def dependents(self, package: str, version: str | None = None, is_transitive: bool = False) -> list[Dependent]:
         """Which others ask for the package, or get that version of it: in the order of `dependent_key`.
 
-        Transitively, each version once, by its shortest path. Raises `NotFound` where no graph knows the package.
+        Transitively, each version once, by its shortest path. Raises `NotFound` where no graph knows the package, and
+        `Busy` as `hits` does.
         """
         self._check()
         version = None if version is None else self._spelling(package, version)
@@ -117,17 +118,23 @@ class Dependencies:
     def hits(self, vulnerability: str) -> list[Hit]:
         """Whom it hits, in the order of `hit_key`. Any of its ids will do.
 
-        Raises `NotFound` where there is no graph: that nobody is hit is said only where somebody looked.
+        Raises `NotFound` where there is no graph, `Busy` where it is not whole yet: that nobody is hit is said only
+        where somebody looked.
         """
         self._check()
         return sorted(self._exposures.exposed(self._repository.id, spelt(vulnerability)), key=hit_key)
 
     def _check(self) -> None:
-        """Raises `NotFound` where no graph is made of the repository."""
+        """Raises `NotFound` where no graph is made of the repository, `Busy` where that is being done."""
         if not self._views:
             raise NotFound(
                 f"{self._repository.address} has no graph of dependencies: [graph] environments turns it off, or names"
                 f" none that the format {self._adapter.name} knows"
+            )
+        if self._repository.id in self._exposures.begun():
+            raise Busy(
+                f"the graph of dependencies of {self._repository.address} is being made for the first time: ask again"
+                " in a moment, with a server or a worker running"
             )
 
     def exposures(

@@ -248,16 +248,27 @@ def test_what_nobody_has_is_an_empty_answer(run: Callable[..., Any]) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("affected", "CVE-2019-10906"),
-        ("affected", "CVE-2019-10906", "--repo", "acme/toys"),
-        ("dependents", "acme/toys/jinja"),
-        ("graph", "acme/toys/jinja==2.10"),
-    ],
-    ids=" ".join,
-)
+ASKING = [
+    ("affected", "CVE-2019-10906"),
+    ("affected", "CVE-2019-10906", "--repo", "acme/toys"),
+    ("dependents", "acme/toys/jinja"),
+    ("graph", "acme/toys/jinja==2.10"),
+]
+
+
+@pytest.mark.parametrize("words", ASKING, ids=" ".join)
+def test_where_a_graph_is_not_whole_yet_nobody_is_said_to_be_clear(
+    words: tuple[str, ...], run: Callable[..., Any]
+) -> None:
+    with run.site.registry.catalog.write() as db:  # type: ignore[attr-defined]
+        db.execute("DELETE FROM graph_finding")
+        db.execute("UPDATE graph SET built_at = NULL")
+    done = run(*words, code=1)
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
+    assert "the graph of dependencies of acme/toys is being made for the first time: ask again" in done.stderr
+
+
+@pytest.mark.parametrize("words", ASKING, ids=" ".join)
 def test_where_there_is_no_graph_nobody_is_said_to_be_clear(
     words: tuple[str, ...], run: Callable[..., Any], tmp_path: Path
 ) -> None:
