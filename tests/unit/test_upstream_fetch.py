@@ -483,7 +483,8 @@ def test_a_body_without_a_length_must_be_ended_by_tls(authority: object, client:
 
 
 def test_a_server_without_tls_is_told(server: ScriptedUpstream, client: Client) -> None:
-    with pytest.raises(UpstreamFailed, match="did not answer in time"):
+    # What it is sent is random, and may be a line that it takes for a bad request.
+    with pytest.raises(UpstreamFailed, match=r"did not answer in time|broke off the connection"):
         client.fetch(Upstream(f"https://127.0.0.1:{server.port}", total_seconds=0.3), "/", max_bytes=10)
 
 

@@ -14,6 +14,7 @@ import pytest
 from hook_receiver import KEY, PATIENCE, SECRET, Receiver, receiver, status
 
 from orbitalreg import config, webhooks
+from orbitalreg.audit.entries import CHAIN
 from orbitalreg.catalog import jobs as rows
 from orbitalreg.errors import ConfigError, UpstreamFailed
 from orbitalreg.jobs import Handler, Worker
@@ -61,7 +62,11 @@ def configured(hook: Receiver, events: str = '["*"]', more: str = "") -> str:
 
 
 def left(site: Any) -> list[Any]:
-    return list(site.registry.catalog.read().execute("SELECT subject, attempts, failure FROM job").fetchall())
+    return list(
+        site.registry.catalog.read()
+        .execute("SELECT subject, attempts, failure FROM job WHERE kind IN (?, ?)", (CHAIN, DELIVER))
+        .fetchall()
+    )
 
 
 def until(condition: Callable[[], Any]) -> None:
