@@ -100,7 +100,8 @@ layers: $(BIN)/.developer  ## imports run downward
 
 docs: $(BIN)/.developer  ## the documentation as a site, in site/, and against the code
 	$(BIN)/python -m sphinx -W --keep-going --quiet --doctree-dir site/.doctrees docs site
-	$(IN_MEMORY) $(PYTEST) tests/docs
+	@# On the disk: Syft looks at nothing below /dev.
+	$(PYTEST) tests/docs
 
 crash: $(BIN)/.developer  ## 200 SIGKILLs during uploads; some minutes
 	ORBITALREG_CRASHES=200 $(PYTEST) tests/e2e/test_crash.py

@@ -127,6 +127,14 @@ NOT_RUN = {
     ("docs/how-to/give-rights.md", "orbitalreg"): "needs an admin of a server; tests/api/test_grants.py has the same",
     ("docs/how-to/give-rights.md", "curl"): "needs an admin of a server; tests/api/test_grants.py has the same",
     (FINDINGS, "orbitalreg"): "fails, as it says; tests/unit/test_cli_findings.py has the same",
+    (
+        "docs/how-to/who-is-hit.md",
+        "orbitalreg",
+    ): "needs a token of a server; tests/api/test_dependencies.py has the same",
+    (
+        "docs/explanation/dependencies.md",
+        "orbitalreg",
+    ): "is about an example; tests/unit/test_cli_audit_install.py runs the command",
     ("docs/how-to/write-a-plugin.md", "python"): "needs a package index to build; what it installs is put in place",
 }
 
